@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* leaks.c: memory, threads and descriptors, before and after a test. */
+
+#include "support/leaks.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "support/support.h"
+
+#define LONGEST_MS 1000
+
+static long entries_of(const char *path);
+static unsigned grown(const leaks_t *before, const leaks_t *now,
+                      unsigned keeps);
+static void say(unsigned kind, const leaks_t *before, const leaks_t *now,
+                char *text, unsigned len);
+
+void leaks_count(leaks_t *leaks)
+{
+    leaks->memory = (long)brood__alloc_live();
+    leaks->threads = entries_of("/proc/self/task");
+    leaks->descriptors = entries_of("/proc/self/fd");
+}
+
+unsigned leaks_find(const leaks_t *before, unsigned keeps, char *text,
+                    unsigned len)
+{
+    static const struct timespec one_ms = { 0, 1000000 };
+    leaks_t now;
+    unsigned kind;
+    int waited;
+
+    for (waited = 0;; waited++) {
+        leaks_count(&now);
+        kind = grown(before, &now, keeps);
+        if (!kind || waited == LONGEST_MS)
+            break;
+        nanosleep(&one_ms, NULL);
+    }
+
+    if (kind)
+        say(kind, before, &now, text, len);
+    return kind;
+}
+
+static long entries_of(const char *path)
+{
+    DIR *folder = opendir(path);
+    long n = 0;
+
+    if (!folder)
+        return -1;
+    while (readdir(folder))
+        n++;
+    closedir(folder);
+    return n;
+}
+
+static unsigned grown(const leaks_t *before, const leaks_t *now, unsigned keeps)
+{
+    if (now->memory > before->memory && !(keeps & KEEPS_MEMORY))
+        return KEEPS_MEMORY;
+    if (now->threads > before->threads && !(keeps & KEEPS_THREADS))
+        return KEEPS_THREADS;
+    if (now->descriptors > before->descriptors && !(keeps & KEEPS_DESCRIPTORS))
+        return KEEPS_DESCRIPTORS;
+    return 0;
+}
+
+static void say(unsigned kind, const leaks_t *before, const leaks_t *now,
+                char *text, unsigned len)
+{
+    const char *what = kind == KEEPS_MEMORY    ? "blocks of memory"
+                       : kind == KEEPS_THREADS ? "threads"
+                                               : "descriptors";
+    long was = kind == KEEPS_MEMORY    ? before->memory
+               : kind == KEEPS_THREADS ? before->threads
+                                       : before->descriptors;
+    long is = kind == KEEPS_MEMORY    ? now->memory
+              : kind == KEEPS_THREADS ? now->threads
+                                      : now->descriptors;
+
+    snprintf(text, len, "the test left %ld %s behind", is - was, what);
+}

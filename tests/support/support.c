@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* support.c: CUnit inside, TAP outside. */
+
+#include "support/support.h"
+
+#include <brood/errors.h>
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "support/leaks.h"
+
+#define EXIT_HARNESS    99 /* Automake: the harness itself failed */
+#define DEFAULT_TIMEOUT 60
+
+apr_pool_t *test_pool;
+
+/* All for the main thread, but what the signal handler reads. */
+static const test_t **g_running; /* the selected tests, in order */
+static unsigned g_done;          /* tests that ended */
+static leaks_t g_before;
+static const char *g_skipped; /* why, or NULL */
+static char g_hung[200];      /* what the signal handler says */
+static unsigned g_timeout;
+static int g_want_stacks;
+
+static unsigned select_tests(const harness_t *harness, int argc,
+                             const char *const *argv);
+static int chosen(const test_t *test, int argc, const char *const *argv);
+static void read_environment(void);
+static int register_tests(const harness_t *harness, unsigned n);
+static int run_tests(const harness_t *harness, unsigned n);
+static void make_one_thread(void);
+static void *do_nothing(void *unused);
+static void begin_test(void);
+static void end_test(void);
+static void report_test(const CU_pTest test, const CU_pSuite suite,
+                        const CU_pFailureRecord failures);
+static void limit_time(const char *what);
+static void on_alarm(int signal_number);
+static void print_stacks(void);
+static void print_sentence(const char *name);
+static void describe(apr_status_t status, char *text, size_t len);
+
+int harness_main(const harness_t *harness, int argc, const char *const *argv)
+{
+    unsigned n;
+    int result;
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc == 2 && !strcmp(argv[1], "-l")) {
+        for (n = 0; n < harness->n_tests; n++)
+            puts(harness->tests[n].name);
+        return 0;
+    }
+
+    n = select_tests(harness, argc, argv);
+    if (!n) {
+        fprintf(stderr, "usage: %s [-l | part of a test's name...]\n", argv[0]);
+        return EXIT_HARNESS;
+    }
+    read_environment();
+    result = register_tests(harness, n);
+    if (!result)
+        result = run_tests(harness, n);
+    free(g_running);
+    return result;
+}
+
+void test_skip(const char *reason)
+{
+    g_skipped = reason;
+}
+
+void test_status(apr_status_t expected, apr_status_t actual, const char *expr,
+                 const char *file, unsigned line, CU_BOOL fatal)
+{
+    char text[600] = "";
+    char want[120];
+    char got[120];
+
+    if (actual != expected) {
+        describe(expected, want, sizeof(want));
+        describe(actual, got, sizeof(got));
+        snprintf(text, sizeof(text), "%s: expected %s, got %s", expr, want,
+                 got);
+    }
+    CU_assertImplementation(actual == expected, line, text, file, "", fatal);
+}
+
+void test_pause(unsigned rounds)
+{
+    static const struct timespec a_while = { 0, 200000 };
+
+    if (rounds < 100)
+        sched_yield();
+    else
+        nanosleep(&a_while, NULL);
+}
+
+unsigned test_rounds(unsigned usual)
+{
+    const char *text = getenv("BROOD_STRESS");
+    double factor = text ? strtod(text, NULL) : 1.0;
+    double rounds = (double)usual * (factor > 0 ? factor : 1.0);
+
+    return rounds < 1.0 ? 1 : rounds > 4e9 ? 4000000000u : (unsigned)rounds;
+}
+
+int test_in_child(int (*fn)(void *baton), void *baton)
+{
+    static const struct rlimit no_core = { 0, 0 };
+    int status;
+    pid_t pid;
+
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        setrlimit(RLIMIT_CORE, &no_core);
+        alarm(g_timeout); /* a child does not inherit it */
+        _exit(fn(baton) & 127);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return EXIT_HARNESS;
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static unsigned select_tests(const harness_t *harness, int argc,
+                             const char *const *argv)
+{
+    unsigned n = 0;
+    unsigned i;
+
+    g_running = calloc(harness->n_tests, sizeof(*g_running));
+    if (!g_running)
+        return 0;
+    for (i = 0; i < harness->n_tests; i++)
+        if (chosen(&harness->tests[i], argc, argv))
+            g_running[n++] = &harness->tests[i];
+    return n;
+}
+
+/* A name may be given with blanks, as it is printed. */
+static int chosen(const test_t *test, int argc, const char *const *argv)
+{
+    char part[200];
+    char *c;
+    int i;
+
+    for (i = 1; i < argc; i++) {
+        snprintf(part, sizeof(part), "%s", argv[i]);
+        for (c = part; *c; c++)
+            if (*c == ' ')
+                *c = '_';
+        if (strstr(test->name, part))
+            return 1;
+    }
+    return argc < 2;
+}
+
+static void read_environment(void)
+{
+    const char *text = getenv("BROOD_TEST_TIMEOUT");
+    long seconds = text ? strtol(text, NULL, 10) : 0;
+
+    g_timeout = seconds > 0 ? (unsigned)seconds : DEFAULT_TIMEOUT;
+    g_want_stacks = getenv("BROOD_TEST_GDB") != NULL;
+    signal(SIGALRM, on_alarm);
+}
+
+static int register_tests(const harness_t *harness, unsigned n)
+{
+    CU_pSuite suite;
+    unsigned i;
+
+    if (CU_initialize_registry() != CUE_SUCCESS)
+        return EXIT_HARNESS;
+    suite = CU_add_suite_with_setup_and_teardown(harness->name, NULL, NULL,
+                                                 begin_test, end_test);
+    for (i = 0; suite && i < n; i++)
+        if (!CU_add_test(suite, g_running[i]->name, g_running[i]->run))
+            suite = NULL;
+    if (!suite)
+        fprintf(stderr, "%s: %s\n", harness->name, CU_get_error_msg());
+    return suite ? 0 : EXIT_HARNESS;
+}
+
+static int run_tests(const harness_t *harness, unsigned n)
+{
+    unsigned failed;
+
+    limit_time("the start");
+    if (harness->start() != APR_SUCCESS) {
+        fprintf(stderr, "%s: cannot start\n", harness->name);
+        return EXIT_HARNESS;
+    }
+    make_one_thread();
+    if (harness->warm_up)
+        harness->warm_up();
+
+    printf("1..%u\n", n);
+    CU_set_test_complete_handler(report_test);
+    CU_run_all_tests();
+    failed = CU_get_number_of_tests_failed();
+    CU_cleanup_registry();
+
+    limit_time("the end");
+    harness->end();
+    alarm(0);
+    return failed || g_done < n ? 1 : 0;
+}
+
+/* ThreadSanitizer starts a thread of its own together with the first one. It
+ * is not the first test's fault. */
+static void make_one_thread(void)
+{
+    pthread_t thread;
+
+    if (!pthread_create(&thread, NULL, do_nothing, NULL))
+        pthread_join(thread, NULL);
+}
+
+static void *do_nothing(void *unused)
+{
+    return unused;
+}
+
+static void begin_test(void)
+{
+    limit_time(g_running[g_done]->name);
+    g_skipped = NULL;
+    leaks_count(&g_before);
+    apr_pool_create(&test_pool, NULL);
+}
+
+static void end_test(void)
+{
+    const test_t *test = g_running[g_done];
+    char text[100];
+
+    limit_time(test->name); /* the tear-down has a limit of its own */
+    apr_pool_destroy(test_pool);
+    test_pool = NULL;
+    if (leaks_find(&g_before, test->keeps, text, sizeof(text)))
+        CU_assertImplementation(CU_FALSE, 0, text, test->name, "", CU_FALSE);
+}
+
+static void report_test(const CU_pTest test, const CU_pSuite suite,
+                        const CU_pFailureRecord failures)
+{
+    CU_pFailureRecord f;
+
+    (void)suite;
+    g_done++;
+    alarm(0);
+    printf("%s %u - ", failures ? "not ok" : "ok", g_done);
+    print_sentence(test->pName);
+    if (g_skipped && !failures)
+        printf(" # SKIP %s", g_skipped);
+    putchar('\n');
+    for (f = failures; f; f = f->pNext)
+        printf("# %s:%u: %s\n", f->strFileName, f->uiLineNumber,
+               f->strCondition);
+}
+
+static void limit_time(const char *what)
+{
+    snprintf(g_hung, sizeof(g_hung), "HUNG for %u s: %s\n", g_timeout, what);
+    alarm(g_timeout);
+}
+
+/* Only what is safe in a signal handler. */
+static void on_alarm(int signal_number)
+{
+    ssize_t written = write(STDERR_FILENO, g_hung, strlen(g_hung));
+
+    (void)signal_number;
+    (void)written;
+    if (g_want_stacks)
+        print_stacks();
+    abort();
+}
+
+/* With BROOD_TEST_GDB set: show where every thread stands. */
+static void print_stacks(void)
+{
+    char pid[20];
+
+    snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+    if (fork() == 0) {
+        dup2(STDERR_FILENO, STDOUT_FILENO);
+        execlp("gdb", "gdb", "-q", "-batch", "-p", pid, "-ex",
+               "thread apply all bt", (char *)NULL);
+        _exit(EXIT_HARNESS);
+    }
+    wait(NULL);
+}
+
+static void print_sentence(const char *name)
+{
+    for (; *name; name++)
+        putchar(*name == '_' ? ' ' : *name);
+}
+
+static void describe(apr_status_t status, char *text, size_t len)
+{
+    char reason[80];
+
+    if (status == APR_SUCCESS)
+        snprintf(text, len, "success");
+    else
+        snprintf(text, len, "%d (%s)", (int)status,
+                 brood_strerror(status, reason, sizeof(reason)));
+}
