@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* os_internal.h: what the files of this folder share with each other. */
+
+#ifndef BROOD_OS_UNIX_OS_INTERNAL_H
+#define BROOD_OS_UNIX_OS_INTERNAL_H
+
+#include "os/os.h"
+
+/* os_cpu.c: ask the kernel for the barrier. */
+void brood__cpu_init(void);
+
+/* os_cgroup.c: CPUs that the control groups of this process allow, rounded up;
+ * 0: no limit. `root` is put before each path; "" outside tests. */
+unsigned brood__cgroup_cpus(const char *root);
+
+/* os_pages.c: the size of a page; and madvise(), true only if the advice was
+ * understood. */
+size_t brood__page_size(void);
+int brood__advise(void *start, size_t size, int advice);
+
+/* os_context_swap.c, os_context_ucontext.c: the bare switch. A context that
+ * was prepared begins in brood__context_run(self) on its own stack. */
+void brood__context_prepare(brood__os_context_t *self);
+void brood__context_swap(brood__os_context_t *from, brood__os_context_t *to);
+
+/* os_context.c */
+BROOD__NORETURN void brood__context_run(brood__os_context_t *self);
+
+/* 0 where the processor checks returns against a shadow stack, which the bare
+ * switch does not know. */
+int brood__context_possible(void);
+
+#endif /* BROOD_OS_UNIX_OS_INTERNAL_H */
