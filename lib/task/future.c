@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* future.c: the life of a task, from made to settled to freed. */
+
+#include "task/future.h"
+
+#include <stdlib.h>
+
+#include <brood/errors.h>
+
+#include "base/alloc.h"
+#include "observe/log.h"
+#include "task/magazine.h"
+
+_Static_assert(sizeof(brood_future_t) == 64, "a future is one cache line");
+
+#define REFS_MAX (UINT32_MAX / BROOD__REF)
+
+static brood__extra_t *extra_make(brood_future_t *future,
+                                  const brood_task_options_t *options);
+static void extra_free(brood__extra_t *extra);
+static void free_value(const brood_future_t *future, void *value);
+static void recycle(brood_future_t *future, unsigned state);
+static void report(const brood_future_t *future);
+static void expire(brood__timer_t *timer);
+static void overrun(brood__timer_t *timer);
+static void tell_all(brood_future_t *future);
+static void raise_token(brood_future_t *future, unsigned flags);
+
+/* ---- making ------------------------------------------------------------ */
+
+brood_future_t *brood__future_make(brood__home_t *home, brood_task_fn *fn,
+                                   void *baton,
+                                   const brood_task_options_t *options)
+{
+    brood_future_t *future = brood__future_alloc();
+
+    if (!future)
+        return NULL;
+    brood__store(&future->state, BROOD__QUEUED + 2 * BROOD__REF, relaxed);
+    future->fn = fn;
+    future->baton = baton;
+    future->home = home;
+    future->waiters = NULL;
+    future->extra = NULL;
+    if (options && !extra_make(future, options)) {
+        brood__future_free(future);
+        return NULL;
+    }
+    return future;
+}
+
+brood_future_t *brood__future_make_running(brood__home_t *home,
+                                           int with_extra)
+{
+    static const brood_task_options_t none = BROOD_TASK_OPTIONS_INIT;
+    brood_future_t *future
+        = brood__future_make(home, NULL, NULL, with_extra ? &none : NULL);
+
+    if (future) {
+        future->scope = NULL;
+        brood__store(&future->state,
+                     BROOD__RUNNING + BROOD__NO_TASK + 2 * BROOD__REF, relaxed);
+    }
+    return future;
+}
+
+void brood__future_unmake(brood_future_t *future)
+{
+    if (future->extra)
+        extra_free(future->extra);
+    brood__future_free(future);
+}
+
+static brood__extra_t *extra_make(brood_future_t *future,
+                                  const brood_task_options_t *options)
+{
+    brood__extra_t *extra = brood__alloc(sizeof(*extra));
+
+    if (!extra)
+        return NULL;
+    extra->delay = options->delay * 1000;
+    extra->queue_timeout = options->queue_timeout * 1000;
+    extra->run_timeout = options->run_timeout * 1000;
+    if (extra->delay || extra->queue_timeout || extra->run_timeout) {
+        if (brood__timer_reserve() != APR_SUCCESS) {
+            brood__free(extra);
+            return NULL;
+        }
+        extra->reserved = 1;
+    }
+    extra->name = options->name;
+    extra->flags = options->flags;
+    extra->priority = options->priority;
+    extra->destroy = options->destroy;
+    extra->free_value = options->free_value;
+    extra->future = future;
+    brood__list_init(&extra->errand.link);
+    extra->errand.future = future;
+    future->extra = extra;
+    return extra;
+}
+
+static void extra_free(brood__extra_t *extra)
+{
+    if (extra->reserved)
+        brood__timer_unreserve();
+    brood__free(extra);
+}
+
+/* ---- running ----------------------------------------------------------- */
+
+void brood__future_queued(brood_future_t *future)
+{
+    brood__extra_t *extra = future->extra;
+
+    /* A place among the timers is reserved: this cannot fail. */
+    if (extra && extra->queue_timeout)
+        (void)brood__timer_arm(&extra->timer,
+                               brood__os_now() + extra->queue_timeout, expire);
+}
+
+static void show_name(brood__place_t *place, const char *name,
+                      const char *shown)
+{
+    if (name && place && place->ops->name)
+        place->ops->name(place, shown);
+}
+
+apr_status_t brood__future_run(brood_future_t *future, brood__scope_t *scope)
+{
+    brood__extra_t *extra = future->extra;
+    brood__place_t *place = brood__self.place;
+    brood__frame_t saved;
+    void *value = NULL;
+    apr_status_t status;
+    unsigned state;
+
+    if (BROOD__UNLIKELY(extra != NULL) && extra->reserved) {
+        brood__timer_disarm(&extra->timer);
+        if (extra->run_timeout)
+            (void)brood__timer_arm(&extra->timer,
+                                   brood__os_now() + extra->run_timeout,
+                                   overrun);
+    }
+    if (BROOD__UNLIKELY(extra != NULL))
+        show_name(place, extra->name, extra->name);
+    brood__frame_begin(&saved, scope, future);
+    status = future->fn(future->baton, &value);
+    brood__frame_end(&saved);
+    if (BROOD__UNLIKELY(extra != NULL)) {
+        show_name(place, extra->name, brood__future_name(saved.task));
+        if (extra->reserved)
+            brood__timer_disarm(&extra->timer);
+        if (extra->destroy)
+            extra->destroy(future->baton);
+    }
+
+    if (BROOD__UNLIKELY(status == BROOD_EINTERRUPTED
+                        || status == BROOD_ECANCELED)) {
+        state = brood__load(&future->state, relaxed);
+        if (state & BROOD__OVERRAN)
+            status = BROOD_EOVERRUN;
+        else if ((state & BROOD__TOKEN)
+                 || (place && place->ops->canceled
+                     && place->ops->canceled(place)))
+            status = BROOD_ECANCELED;
+    }
+    brood__future_settle(future, status, value);
+    return status;
+}
+
+void brood__future_refuse(brood_future_t *future, apr_status_t status)
+{
+    brood__extra_t *extra = future->extra;
+
+    if (extra) {
+        if (extra->reserved)
+            brood__timer_disarm(&extra->timer);
+        if (extra->destroy)
+            extra->destroy(future->baton);
+    }
+    brood__future_settle(future, status, NULL);
+}
+
+int brood__future_drop(brood_future_t *future)
+{
+    int ours = !(brood__load(&future->state, acquire) & BROOD__IN_PLACE);
+
+    brood_future_release(future);
+    return ours;
+}
+
+void brood__future_settle(brood_future_t *future, apr_status_t status,
+                          void *value)
+{
+    unsigned seen = brood__load(&future->state, relaxed);
+    unsigned next;
+
+    if (BROOD__UNLIKELY(status != APR_SUCCESS && value)) {
+        free_value(future, value);
+        value = NULL;
+    }
+    future->status = status;
+    future->u.value = value;
+    for (;;) {
+        if (BROOD__UNLIKELY(seen & BROOD__LOCK)) {
+            brood__pause();
+            seen = brood__load(&future->state, relaxed);
+            continue;
+        }
+        next = (seen & ~(unsigned)BROOD__PHASE) | BROOD__SETTLED;
+        if (!(seen & BROOD__LISTED))
+            next -= BROOD__REF; /* else we need ours to tell them */
+        if (brood__cas_weak(&future->state, &seen, next, acq_rel)) /* (2), (A) */
+            break;
+    }
+    if (BROOD__UNLIKELY(seen & BROOD__LISTED)) {
+        tell_all(future);
+        brood_future_release(future);
+    } else if (BROOD__UNLIKELY(next < BROOD__REF)) {
+        recycle(future, next);
+    }
+}
+
+/* Tell each that listens. Our reference keeps the future; a listener is only
+ * touched while it is in the ring, under the lock, or by its own fire(). */
+static void tell_all(brood_future_t *future)
+{
+    for (;;) {
+        brood__link_t *first;
+
+        brood__future_lock(future);
+        first = future->waiters;
+        if (first) {
+            future->waiters = first->next == first ? NULL : first->next;
+            brood__list_remove(first);
+        }
+        brood__future_unlock(future);
+        if (!first)
+            return;
+        brood__lock_none_held();
+        BROOD__CONTAINER(first, brood__waiter_t, link)
+            ->fire(BROOD__CONTAINER(first, brood__waiter_t, link), future);
+    }
+}
+
+/* ---- asking for the end ------------------------------------------------ */
+
+apr_status_t brood__future_end(brood_future_t *future, apr_status_t queued,
+                               unsigned flags)
+{
+    if (brood__future_claim(future, flags)) {
+        brood_future_retain(future); /* the queue's entry keeps its own */
+        if (future->extra && brood__load(&future->extra->delayed, acquire))
+            future->home->ops->undelay(future->home, future);
+        brood__future_refuse(future, queued);
+        return APR_SUCCESS;
+    }
+    if (brood__future_settled(future))
+        return BROOD_EALREADY;
+    raise_token(future, flags);
+    return APR_SUCCESS;
+}
+
+/* RUNNING, or so it was a moment ago. */
+static void raise_token(brood_future_t *future, unsigned flags)
+{
+    brood__sleep_t *sleep = NULL;
+    brood__place_t *place = NULL;
+    const brood__home_ops_t *home = NULL;
+    unsigned state;
+
+    brood__future_lock(future);
+    state = brood__load(&future->state, relaxed);
+    if ((state & BROOD__PHASE) == BROOD__RUNNING) {
+        home = future->home->ops; /* static */
+        if (!(state & BROOD__TOKEN))
+            brood__or(&future->state,
+                      (unsigned)(BROOD__TOKEN | BROOD__INTERRUPT) | flags,
+                      relaxed);
+        if (state & BROOD__WAITING) {
+            sleep = future->u.wait->sleep;
+            place = sleep->place;
+            if (!brood__sleep_try(sleep, BROOD__SLEEP_INTERRUPTED))
+                sleep = NULL;
+        }
+    }
+    brood__future_unlock(future);
+
+    if (sleep) /* we won: the sleeper waits for this, or needs no more */
+        place->ops->wake(place, sleep);
+    if (home && home->token)
+        home->token(future->home, future);
+}
+
+static void expire(brood__timer_t *timer)
+{
+    brood__extra_t *extra = BROOD__CONTAINER(timer, brood__extra_t, timer);
+
+    brood__future_end(extra->future, BROOD_EEXPIRED, 0);
+}
+
+static void overrun(brood__timer_t *timer)
+{
+    brood__extra_t *extra = BROOD__CONTAINER(timer, brood__extra_t, timer);
+
+    brood__future_end(extra->future, BROOD_EOVERRUN, BROOD__OVERRAN);
+}
+
+apr_status_t brood_future_cancel(brood_future_t *future)
+{
+    if (!future)
+        return APR_EINVAL;
+    return brood__future_end(future, BROOD_ECANCELED, 0);
+}
+
+int brood_task_canceled(void)
+{
+    brood_future_t *task = brood__self.now.task;
+    brood__place_t *place = brood__self.place;
+
+    if (task && (brood__load(&task->state, relaxed) & BROOD__TOKEN))
+        return 1;
+    return (brood__self.now.flags & BROOD__FRAME_IN_TASK) && place
+           && place->ops->canceled && place->ops->canceled(place);
+}
+
+/* ---- references -------------------------------------------------------- */
+
+brood_future_t *brood_future_retain(brood_future_t *future)
+{
+    /* Relaxed: whoever retains holds a reference already. */
+    if (future
+        && brood__add(&future->state, BROOD__REF, relaxed) / BROOD__REF
+               == REFS_MAX)
+        abort(); /* a million references to one result: a leak */
+    return future;
+}
+
+brood_future_t *brood_future_release(brood_future_t *future)
+{
+    unsigned state;
+
+    if (!future)
+        return NULL;
+    state = brood__load(&future->state, acquire);
+    if (state / BROOD__REF == 1) {
+        recycle(future, state); /* nobody else can even look at it */
+    } else {
+        state = brood__sub(&future->state, BROOD__REF, acq_rel);
+        if (state / BROOD__REF == 1)
+            recycle(future, state);
+    }
+    return NULL;
+}
+
+static void recycle(brood_future_t *future, unsigned state)
+{
+    if (BROOD__UNLIKELY(future->status != APR_SUCCESS)) {
+        if (!(state & (BROOD__READ | BROOD__NO_TASK)))
+            report(future);
+    } else if (future->u.value && !(state & BROOD__TAKEN)) {
+        free_value(future, future->u.value);
+    }
+    if (future->extra)
+        extra_free(future->extra);
+    brood__future_free(future);
+}
+
+static void free_value(const brood_future_t *future, void *value)
+{
+    if (future->extra && future->extra->free_value) {
+        brood__lock_none_held();
+        future->extra->free_value(value);
+    }
+}
+
+/* A failure that nobody has read and nobody can read any more. */
+static void report(const brood_future_t *future)
+{
+    if (future->status == BROOD_ECANCELED
+        || (future->extra && (future->extra->flags & BROOD_TASK_QUIET)))
+        return;
+    brood__unobserved(future->status, brood__future_name(future));
+}
+
+/* ---- the lock and the ring --------------------------------------------- */
+
+void brood__future_lock(brood_future_t *future)
+{
+    unsigned seen = brood__load(&future->state, relaxed);
+    int turns = 0;
+
+    for (;;) {
+        if (!(seen & BROOD__LOCK)
+            && brood__cas_weak(&future->state, &seen, seen | BROOD__LOCK,
+                               acquire))
+            return;
+        if (seen & BROOD__LOCK) {
+            if (++turns % 64 == 0)
+                brood__os_yield(); /* its holder may have lost its CPU */
+            brood__pause();
+            seen = brood__load(&future->state, relaxed);
+        }
+    }
+}
+
+void brood__future_unlock(brood_future_t *future)
+{
+    brood__and(&future->state, ~(unsigned)BROOD__LOCK, release);
+}
+
+int brood__future_listen(brood_future_t *future, brood__waiter_t *waiter)
+{
+    int listed = 0;
+
+    if (brood__future_settled(future))
+        return 0;
+    brood__future_lock(future);
+    brood__list_init(&waiter->link);
+    if (!brood__future_settled(future)) {
+        if (future->waiters)
+            brood__list_append(future->waiters, &waiter->link);
+        else
+            future->waiters = &waiter->link;
+        brood__or(&future->state, BROOD__LISTED, relaxed);
+        listed = 1;
+    }
+    brood__future_unlock(future);
+    return listed;
+}
+
+int brood__future_unlisten(brood_future_t *future, brood__waiter_t *waiter)
+{
+    int listed;
+
+    brood__future_lock(future);
+    listed = waiter->link.next != &waiter->link
+             || future->waiters == &waiter->link;
+    if (listed) {
+        if (future->waiters == &waiter->link)
+            future->waiters = waiter->link.next == &waiter->link
+                                  ? NULL
+                                  : waiter->link.next;
+        brood__list_remove(&waiter->link);
+    }
+    brood__future_unlock(future);
+    return listed;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * future.h: a task and its result in one cache line.
+ *
+ * Phases; each arrow is one compare-and-exchange or one store by its owner:
+ *
+ *     QUEUED --(1)--> RUNNING --(2)--> SETTLED
+ *
+ *   (1) claim: the worker that popped it, a waiter that runs it in place, or
+ *       whoever cancels or expires it. Exactly one wins and owns the task: it
+ *       calls fn or not, then destroy, then settles. Everybody else who meets
+ *       the task in a queue finds a tombstone and drops the queue's reference.
+ *   (2) settle: by the winner of (1). Promises are born RUNNING.
+ *
+ * Memory order. settle writes status and value, then moves `state` with release
+ * (A); readers load it with acquire (A). References go down with acq_rel, so
+ * the last one sees everything.
+ *
+ * `waiters` and, while RUNNING, `wait` are guarded by the LOCK bit of `state`,
+ * a spin lock held for a few instructions. The memory is type-stable: it stays
+ * a future until the library ends, so a late look at a recycled one is
+ * harmless.
+ */
+
+#ifndef BROOD_TASK_FUTURE_H
+#define BROOD_TASK_FUTURE_H
+
+#include <brood/future.h>
+#include <brood/task.h>
+
+#include "base/list.h"
+#include "task/home.h"
+#include "task/sleep.h"
+#include "task/timer.h"
+
+enum {
+    BROOD__QUEUED = 0,
+    BROOD__RUNNING = 1,
+    BROOD__SETTLED = 2,
+    BROOD__PHASE = 3,
+    BROOD__LOCK = 1 << 2,      /* guards `waiters` and `wait` */
+    BROOD__LISTED = 1 << 3,    /* somebody is in `waiters` */
+    BROOD__TOKEN = 1 << 4,     /* its end was asked for */
+    BROOD__INTERRUPT = 1 << 5, /* ... and no wait was cut short yet */
+    BROOD__OVERRAN = 1 << 6,   /* ... by its run timeout */
+    BROOD__IN_PLACE = 1 << 7,  /* claimed by a waiter, which took the queue's
+                                  scope reference over */
+    BROOD__READ = 1 << 8,      /* somebody has seen how it went */
+    BROOD__TAKEN = 1 << 9,     /* the value was moved out */
+    BROOD__NO_TASK = 1 << 10,  /* a promise or the like: never reported */
+    BROOD__WAITING = 1 << 11,  /* u.wait is published */
+    BROOD__REF = 1 << 12       /* one reference */
+};
+
+/* Told once that a future is settled, under no lock, by whoever settled it. */
+typedef struct brood__waiter_t {
+    brood__link_t link; /* under the future's LOCK */
+    void (*fire)(struct brood__waiter_t *self, struct brood_future_t *future);
+} brood__waiter_t;
+
+/* What a running task waits for, published while it sleeps. */
+typedef struct brood__wait_t {
+    brood__sleep_t *sleep;
+    struct brood_future_t *on; /* awaited without a time limit; else NULL */
+} brood__wait_t;
+
+/* What only tasks with options, and promises, need. */
+typedef struct brood__extra_t {
+    const char *name;
+    unsigned flags; /* BROOD_TASK_*, BROOD_WAIT_HELP */
+    int priority;
+    void (*destroy)(void *baton);
+    void (*free_value)(void *value);
+    int64_t delay, queue_timeout, run_timeout; /* ns; 0: none */
+    int reserved;         /* holds a place among the timers */
+    brood__timer_t timer; /* one at a time: delay, then queue, then run */
+    struct brood_future_t *future;
+    brood__errand_t errand;     /* how it travels; the home's to use */
+    atomic_int delayed;         /* it is in its home's list of delayed tasks */
+    atomic_int on_cancel_state; /* promises; see promise.c */
+    brood_cancel_fn *on_cancel;
+    void *on_cancel_baton;
+    void *owner; /* of a promise or `all`: the object around it */
+} brood__extra_t;
+
+struct brood_future_t {
+    atomic_uint state;
+    apr_status_t status;
+    union {
+        void *value;         /* SETTLED */
+        brood__wait_t *wait; /* RUNNING and WAITING; under LOCK */
+    } u;
+    brood_task_fn *fn;
+    void *baton;
+    brood__extra_t *extra;    /* NULL for most */
+    brood__link_t *waiters;   /* a ring without a head; under LOCK */
+    brood__home_t *home;      /* who runs it; good until SETTLED */
+    brood__scope_t *scope;    /* where it stands; the queue's slot holds it */
+};
+
+/* ---- making ------------------------------------------------------------ */
+
+/* A QUEUED future with two references: the queue's and the caller's (so both
+ * are the caller's until it is queued). Options must have been checked. NULL
+ * when memory ran out. */
+brood_future_t *brood__future_make(brood__home_t *home, brood_task_fn *fn,
+                                   void *baton,
+                                   const brood_task_options_t *options);
+
+/* A RUNNING one with two references: the settler's and the reader's. `extra`
+ * is there when `with_extra`. */
+brood_future_t *brood__future_make_running(brood__home_t *home,
+                                           int with_extra);
+
+/* Undo brood__future_make() of one that was never queued, with both references:
+ * destroy is not called. */
+void brood__future_unmake(brood_future_t *future);
+
+/* The caller's copy, brought to the present size; APR_EINVAL for sizes, flags,
+ * priorities and times that make no sense. NULL gives all defaults. `needs` is
+ * set when a task with these options needs a future even if nobody asked for
+ * the result. */
+apr_status_t brood__task_options(brood_task_options_t *full,
+                                 const brood_task_options_t *options,
+                                 int *needs);
+
+/* ---- running ----------------------------------------------------------- */
+
+/* Arrow (1); true for the winner. */
+BROOD__INLINE int brood__future_claim(brood_future_t *future, unsigned flags)
+{
+    unsigned seen = brood__load(&future->state, relaxed);
+
+    while ((seen & BROOD__PHASE) == BROOD__QUEUED)
+        if (brood__cas_weak(&future->state, &seen,
+                            (seen | BROOD__RUNNING | flags), acq_rel))
+            return 1;
+    return 0;
+}
+
+/* Claimed: set the frame, call fn, end the frame, apply the token's rule and
+ * settle. The caller holds a reference to `scope`. Consumes one reference to
+ * the future, the queue's. Returns what it settled with. */
+apr_status_t brood__future_run(brood_future_t *future, brood__scope_t *scope);
+
+/* Claimed: do not run it; destroy the baton and settle with `status`. Consumes
+ * one reference. */
+void brood__future_refuse(brood_future_t *future, apr_status_t status);
+
+/* Arrow (2). `value` is freed at once when status is not APR_SUCCESS. Does not
+ * call destroy. Consumes the settler's reference. */
+void brood__future_settle(brood_future_t *future, apr_status_t status,
+                          void *value);
+
+/* The queue's entry of a task that was claimed elsewhere: consumes the queue's
+ * reference. False: whoever claimed it took over the reference to the scope
+ * that travelled with the entry. */
+int brood__future_drop(brood_future_t *future);
+
+/* The queue's timeout begins: call when the task is about to be queued (again).
+ * Does nothing without one. */
+void brood__future_queued(brood_future_t *future);
+
+/* Raise the token of a queued or running task, as brood_future_cancel(), with
+ * the status that a queued one settles with. */
+apr_status_t brood__future_end(brood_future_t *future, apr_status_t queued,
+                               unsigned flags);
+
+BROOD__INLINE int brood__future_settled(brood_future_t *future)
+{
+    /* (A) */
+    return (brood__load(&future->state, acquire) & BROOD__PHASE)
+           == BROOD__SETTLED;
+}
+
+/* Its name for people, or NULL. Good as long as the future. */
+BROOD__INLINE const char *brood__future_name(const brood_future_t *future)
+{
+    return future && future->extra ? future->extra->name : NULL;
+}
+
+/* ---- waiting ----------------------------------------------------------- */
+
+/* Enlist; 0 when it is settled already (then nothing was done). */
+int brood__future_listen(brood_future_t *future, brood__waiter_t *waiter);
+
+/* Delist; 0 when fire() was or is being called. */
+int brood__future_unlisten(brood_future_t *future, brood__waiter_t *waiter);
+
+void brood__future_lock(brood_future_t *future);
+void brood__future_unlock(brood_future_t *future);
+
+/* brood_future_wait() with a deadline, and without interruption if asked. */
+apr_status_t brood__future_wait_until(brood_future_t *future, int64_t deadline,
+                                      int uninterruptible);
+
+#endif /* BROOD_TASK_FUTURE_H */

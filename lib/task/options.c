@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* options.c: what a caller may ask of a task. */
+
+#include <stddef.h>
+#include <string.h>
+
+#include "task/future.h"
+
+/* What callers of brood 0.1 pass in `size`. Never changes. */
+#define OPTIONS_SIZE_0_1                                                       \
+    (offsetof(brood_task_options_t, free_value)                                \
+     + sizeof(((brood_task_options_t *)0)->free_value))
+
+#define KNOWN_FLAGS (BROOD_TASK_QUIET | BROOD_WAIT_HELP)
+
+/* Durations are converted to nanoseconds; 290 years fit. */
+#define LONGEST (INT64_MAX / 4000)
+
+apr_status_t brood__task_options(brood_task_options_t *full,
+                                 const brood_task_options_t *options,
+                                 int *needs)
+{
+    memset(full, 0, sizeof(*full));
+    *needs = 0;
+    if (!options)
+        return APR_SUCCESS;
+    if (options->size < OPTIONS_SIZE_0_1 || options->size > sizeof(*full))
+        return APR_EINVAL;
+    memcpy(full, options, options->size); /* newer fields stay 0 */
+
+    if ((full->flags & ~KNOWN_FLAGS)
+        || full->priority < BROOD_PRIORITY_LOW
+        || full->priority > BROOD_PRIORITY_HIGH || full->delay < 0
+        || full->queue_timeout < 0 || full->run_timeout < 0
+        || full->delay > LONGEST || full->queue_timeout > LONGEST
+        || full->run_timeout > LONGEST)
+        return APR_EINVAL;
+    *needs = full->name || full->flags || full->priority || full->delay
+             || full->queue_timeout || full->run_timeout || full->destroy
+             || full->free_value;
+    return APR_SUCCESS;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* sleep.c: one wait, wherever it is called. */
+
+#include "task/sleep.h"
+
+#include <brood/errors.h>
+
+#include "observe/log.h"
+#include "observe/watchdog.h"
+#include "task/future.h"
+
+#define CHAIN 64 /* tasks that a circle of waits may have to be noticed */
+
+static void log_long_wait(int64_t ns);
+static int publish(brood_future_t *task, brood__wait_t *wait);
+static void withdraw(brood_future_t *task, int interrupted);
+static int in_circle(brood_future_t *task, brood_future_t *on);
+static brood_future_t *awaited_by(brood_future_t *task);
+static void plain_wake(brood__place_t *place, brood__sleep_t *sleep);
+static apr_status_t plain_sleep(brood__place_t *place, brood__sleep_t *sleep,
+                                int64_t deadline, brood_future_t *on);
+
+static const brood__place_ops_t plain_ops = { NULL, NULL, plain_sleep,
+                                              plain_wake, 1, NULL, NULL };
+
+brood__place_t brood__place_plain = { &plain_ops };
+
+apr_status_t brood__sleep(brood__sleep_t *sleep, int64_t deadline,
+                          brood_future_t *on, int uninterruptible)
+{
+    brood__place_t *place = sleep->place;
+    brood_future_t *task = uninterruptible ? NULL : brood__self.now.task;
+    brood__wait_t wait = { sleep, deadline < 0 ? on : NULL };
+    apr_status_t rv = APR_SUCCESS;
+    int published = task && publish(task, &wait);
+    int won = 0; /* we ended it ourselves: nobody will wake us */
+    unsigned state;
+
+    sleep->firm = uninterruptible;
+    if (task && !published) {
+        won = brood__sleep_try(sleep, BROOD__SLEEP_INTERRUPTED);
+        if (!won) /* it was ready: the interruption is still due */
+            brood__or(&task->state, BROOD__INTERRUPT, relaxed);
+    } else if (published && wait.on && in_circle(task, on)) {
+        won = brood__sleep_try(sleep, BROOD__SLEEP_INTERRUPTED);
+        rv = won ? BROOD_EDEADLK : APR_SUCCESS;
+    }
+    if (!won) {
+        brood__purse_empty(&brood__self.purse);
+        rv = place->ops->sleep(place, sleep, deadline, on);
+    }
+
+    /* The winner of the only arrow has moved on: this is final. */
+    state = brood__load(&sleep->state, acquire) & BROOD__SLEEP_MASK;
+    if (published)
+        withdraw(task, state == BROOD__SLEEP_INTERRUPTED && rv == APR_SUCCESS);
+    if (state == BROOD__SLEEP_FIRED)
+        return APR_SUCCESS;
+    if (rv != APR_SUCCESS)
+        return rv;
+    return state == BROOD__SLEEP_TIMEUP ? APR_TIMEUP : BROOD_EINTERRUPTED;
+}
+
+void brood__park_sleep(brood__sleep_t *sleep, int64_t deadline)
+{
+    int64_t warning = deadline < 0 ? brood__watchdog_wait_warning() : 0;
+    int64_t first = warning > 0 ? brood__os_now() + warning : 0;
+
+    while ((brood__load(&sleep->state, acquire) & BROOD__SLEEP_MASK)
+           == BROOD__SLEEP_ARMED) {
+        int64_t until = first ? first : deadline;
+        int64_t left = until < 0 ? -1 : until - brood__os_now();
+
+        if (until < 0 || left > 0) {
+            brood__os_park(&sleep->state, BROOD__SLEEP_ARMED, left);
+        } else if (first) {
+            first = 0;
+            log_long_wait(warning);
+        } else {
+            brood__sleep_try(sleep, BROOD__SLEEP_TIMEUP);
+        }
+    }
+}
+
+void brood__park_wake(brood__place_t *place, brood__sleep_t *sleep)
+{
+    (void)place; /* may be gone already, as may the record behind the address */
+    brood__os_unpark_one(&sleep->state);
+}
+
+int64_t brood__deadline(int64_t timeout_us)
+{
+    int64_t now;
+
+    if (timeout_us < 0)
+        return -1;
+    now = brood__os_now();
+    if (timeout_us > (INT64_MAX - now) / 1000)
+        return -1; /* some 290 years: for ever */
+    return now + timeout_us * 1000;
+}
+
+static void log_long_wait(int64_t ns)
+{
+    const char *name = brood__future_name(brood__self.now.task);
+
+    brood__log(BROOD_LOG_WARNING, "%s %s waits for longer than %.3f s",
+               brood__self.now.flags & BROOD__FRAME_IN_TASK ? "task" : "thread",
+               name ? name : "without a name", (double)ns / 1e9);
+}
+
+/* Make it known what the task sleeps on. False: its token was raised before and
+ * has interrupted no wait yet; it interrupts this one. */
+static int publish(brood_future_t *task, brood__wait_t *wait)
+{
+    int clear;
+
+    brood__future_lock(task);
+    clear = !(brood__load(&task->state, relaxed) & BROOD__INTERRUPT);
+    if (clear) {
+        task->u.wait = wait;
+        brood__or(&task->state, BROOD__WAITING, relaxed);
+    } else {
+        brood__and(&task->state, ~(unsigned)BROOD__INTERRUPT, relaxed);
+    }
+    brood__future_unlock(task);
+    return clear;
+}
+
+static void withdraw(brood_future_t *task, int interrupted)
+{
+    unsigned keep = ~(unsigned)BROOD__WAITING;
+
+    if (interrupted)
+        keep &= ~(unsigned)BROOD__INTERRUPT;
+    brood__future_lock(task);
+    brood__and(&task->state, keep, relaxed);
+    brood__future_unlock(task);
+}
+
+/*
+ * Would `task`, which has just published that it waits for `on`, wait for
+ * itself around a circle?
+ *
+ * Every task of the circle publishes before it looks, and each look is under
+ * the lock of the future it looks at, so the last one to publish sees all
+ * edges. An edge seen is not yet a proof: it may go while we walk on. So the
+ * circle is read again from its end. The last task waits for us, and we run and
+ * do not settle: its edge is stable. The one before it waits for a task that is
+ * stuck: if its edge is still there now, it is stable too, and so on to the
+ * first. Waits with a time limit publish no edge. Each future is held by the
+ * wait that points to it; we take a reference under that wait's lock.
+ */
+static int in_circle(brood_future_t *task, brood_future_t *on)
+{
+    brood_future_t *chain[CHAIN];
+    brood_future_t *next;
+    int n = 0, found = 0, i;
+
+    if (on == task)
+        return 1;
+    chain[n++] = brood_future_retain(on);
+    while (n < CHAIN && (next = awaited_by(chain[n - 1]))) {
+        chain[n++] = next;
+        if (next == task) {
+            found = 1;
+            break;
+        }
+    }
+    for (i = n - 2; found && i >= 0; i--) {
+        next = awaited_by(chain[i]);
+        found = next == chain[i + 1];
+        brood_future_release(next);
+    }
+    while (n > 0)
+        brood_future_release(chain[--n]);
+    return found;
+}
+
+/* What a running task waits for without a limit, with a reference; or NULL. */
+static brood_future_t *awaited_by(brood_future_t *task)
+{
+    brood_future_t *on = NULL;
+
+    brood__future_lock(task);
+    if (brood__load(&task->state, relaxed) & BROOD__WAITING)
+        on = brood_future_retain(task->u.wait->on);
+    brood__future_unlock(task);
+    return on;
+}
+
+static apr_status_t plain_sleep(brood__place_t *place, brood__sleep_t *sleep,
+                                int64_t deadline, brood_future_t *on)
+{
+    (void)place;
+    (void)on;
+    brood__park_sleep(sleep, deadline);
+    return APR_SUCCESS;
+}
+
+static void plain_wake(brood__place_t *place, brood__sleep_t *sleep)
+{
+    brood__park_wake(place, sleep);
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* wait.c: waiting for one future, for all of several, for any of them. */
+
+#include <brood/await.h>
+#include <brood/errors.h>
+#include <brood/future.h>
+
+#include "base/alloc.h"
+#include "lineage/life.h"
+#include "task/future.h"
+#include "task/spin.h"
+
+#define ON_STACK 8 /* futures of a wait_any that need no memory */
+
+/* One future of a wait. fire() either wins the sleep, and then touches nothing
+ * of this any more, or says that it is through. */
+typedef struct watcher_t {
+    brood__waiter_t waiter;
+    brood__sleep_t *sleep;
+    unsigned index;
+    atomic_uint through;
+} watcher_t;
+
+typedef struct set_t {
+    brood_future_t *const *futures;
+    apr_size_t n;
+} set_t;
+
+static apr_status_t wait_any(const set_t *set, int64_t deadline,
+                             int uninterruptible);
+static apr_status_t sleep_on(const set_t *set, watcher_t *watchers,
+                             int64_t deadline, int uninterruptible);
+static void found(brood__waiter_t *self, brood_future_t *future);
+static int any_settled(void *baton);
+
+apr_status_t brood__future_wait_until(brood_future_t *future, int64_t deadline,
+                                      int uninterruptible)
+{
+    set_t set = { &future, 1 };
+
+    if (brood__future_settled(future))
+        return APR_SUCCESS;
+    return wait_any(&set, deadline, uninterruptible);
+}
+
+apr_status_t brood_future_wait(brood_future_t *future,
+                               apr_interval_time_t timeout)
+{
+    if (!future)
+        return APR_EINVAL;
+    if (brood__future_settled(future))
+        return APR_SUCCESS;
+    if (timeout == 0)
+        return APR_TIMEUP;
+    return brood__future_wait_until(future, brood__deadline(timeout), 0);
+}
+
+apr_status_t brood_future_result(brood_future_t *future, void **value)
+{
+    if (value)
+        *value = NULL;
+    if (!future)
+        return APR_EINVAL;
+    if (!brood__future_settled(future))
+        return BROOD_EPENDING;
+    if (future->status == APR_SUCCESS) {
+        if (value)
+            *value = future->u.value;
+    } else if (!(brood__load(&future->state, relaxed) & BROOD__READ)) {
+        brood__or(&future->state, BROOD__READ, relaxed);
+    }
+    return future->status;
+}
+
+apr_status_t brood_future_get(brood_future_t *future, void **value,
+                              apr_interval_time_t timeout)
+{
+    apr_status_t rv = brood_future_wait(future, timeout);
+
+    if (rv == APR_SUCCESS)
+        return brood_future_result(future, value);
+    if (value)
+        *value = NULL;
+    return rv;
+}
+
+apr_status_t brood_await(brood_future_t *future, void **value)
+{
+    return brood_future_get(future, value, -1);
+}
+
+apr_status_t brood_future_take(brood_future_t *future, void **value)
+{
+    if (value)
+        *value = NULL;
+    if (!future || !value)
+        return APR_EINVAL;
+    if (!brood__future_settled(future))
+        return BROOD_EPENDING;
+    if (future->status != APR_SUCCESS)
+        return brood_future_result(future, NULL);
+    if (brood__or(&future->state, BROOD__TAKEN, acq_rel) & BROOD__TAKEN)
+        return BROOD_EALREADY;
+    *value = future->u.value;
+    return APR_SUCCESS;
+}
+
+apr_status_t brood_future_wait_all(brood_future_t *const *futures,
+                                   apr_size_t n, apr_interval_time_t timeout)
+{
+    int64_t deadline;
+    apr_size_t i;
+
+    if (!futures && n)
+        return APR_EINVAL;
+    for (i = 0; i < n; i++)
+        if (!futures[i])
+            return APR_EINVAL;
+    deadline = timeout > 0 ? brood__deadline(timeout) : -1;
+    for (i = 0; i < n; i++) {
+        apr_status_t rv = APR_SUCCESS;
+
+        if (brood__future_settled(futures[i]))
+            continue;
+        rv = timeout == 0 ? APR_TIMEUP
+                          : brood__future_wait_until(futures[i], deadline, 0);
+        if (rv != APR_SUCCESS)
+            return rv;
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t brood_future_wait_any(brood_future_t *const *futures,
+                                   apr_size_t n, apr_size_t *index,
+                                   apr_interval_time_t timeout)
+{
+    set_t set = { futures, n };
+    apr_status_t rv;
+    apr_size_t i;
+
+    if (!futures || !n || !index)
+        return APR_EINVAL;
+    for (i = 0; i < n; i++)
+        if (!futures[i])
+            return APR_EINVAL;
+    if (!any_settled(&set)) {
+        if (timeout == 0)
+            return APR_TIMEUP;
+        rv = wait_any(&set, brood__deadline(timeout), 0);
+        if (rv != APR_SUCCESS)
+            return rv;
+    }
+    for (i = 0; !brood__future_settled(futures[i]); i++)
+        ;
+    *index = i;
+    return APR_SUCCESS;
+}
+
+/* None was settled a moment ago. Try what is cheap first. */
+static apr_status_t wait_any(const set_t *set, int64_t deadline,
+                             int uninterruptible)
+{
+    const brood__place_ops_t *ops = brood__place()->ops;
+    watcher_t few[ON_STACK];
+    watcher_t *watchers = few;
+    apr_status_t rv = brood__life_check();
+
+    if (rv == APR_SUCCESS && ops->may_block)
+        rv = ops->may_block(brood__place());
+    if (rv != APR_SUCCESS)
+        return rv;
+    while (ops->help && ops->help(brood__place(), set->futures, set->n))
+        if (any_settled((void *)set))
+            return APR_SUCCESS;
+    if (any_settled((void *)set)
+        || (ops->spins && brood__spin(any_settled, (void *)set)))
+        return APR_SUCCESS;
+    if (set->n > ON_STACK) {
+        watchers = brood__alloc(set->n * sizeof(*watchers));
+        if (!watchers)
+            return APR_ENOMEM;
+    }
+    rv = sleep_on(set, watchers, deadline, uninterruptible);
+    if (watchers != few)
+        brood__free(watchers);
+    return rv;
+}
+
+static apr_status_t sleep_on(const set_t *set, watcher_t *watchers,
+                             int64_t deadline, int uninterruptible)
+{
+    brood__sleep_t sleep;
+    apr_status_t rv = APR_SUCCESS;
+    apr_size_t listed, i;
+    unsigned winner;
+
+    brood__sleep_init(&sleep);
+    for (listed = 0; listed < set->n; listed++) {
+        watcher_t *watcher = &watchers[listed];
+
+        watcher->waiter.fire = found;
+        watcher->sleep = &sleep;
+        watcher->index = (unsigned)listed;
+        atomic_init(&watcher->through, 0);
+        if (!brood__future_listen(set->futures[listed], &watcher->waiter))
+            break; /* settled meanwhile */
+    }
+    /* Without a sleep nobody may wake us: either we end it ourselves, or an
+     * earlier future of the set has and its wake-up must be consumed. */
+    if (listed == set->n || !brood__sleep_try(&sleep, BROOD__SLEEP_TIMEUP))
+        rv = brood__sleep(&sleep, deadline,
+                          set->n == 1 ? set->futures[0] : NULL,
+                          uninterruptible);
+
+    winner = brood__load(&sleep.state, acquire);
+    for (i = 0; i < listed; i++) {
+        if ((winner & BROOD__SLEEP_MASK) == BROOD__SLEEP_FIRED
+            && winner >> 2 == i)
+            continue;
+        if (!brood__future_unlisten(set->futures[i], &watchers[i].waiter))
+            while (!brood__load(&watchers[i].through, acquire))
+                brood__os_yield();
+    }
+    return rv;
+}
+
+static void found(brood__waiter_t *self, brood_future_t *future)
+{
+    watcher_t *watcher = BROOD__CONTAINER(self, watcher_t, waiter);
+
+    (void)future;
+    if (!brood__sleep_fire(watcher->sleep,
+                           BROOD__SLEEP_FIRED | watcher->index << 2))
+        brood__store(&watcher->through, 1, release);
+}
+
+static int any_settled(void *baton)
+{
+    const set_t *set = baton;
+    apr_size_t i;
+
+    for (i = 0; i < set->n; i++)
+        if (brood__future_settled(set->futures[i]))
+            return 1;
+    return 0;
+}
