@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * crew.c: worker threads come and go.
+ *
+ * A worker's record is never freed before its executor is: others look at its
+ * deque and counters without the lock. A leaving thread takes over the handle of
+ * the one that left before it, joins that, and leaves its own, so at most one
+ * thread of an executor is ended and not joined; the next start or the end joins
+ * the last.
+ */
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "observe/log.h"
+#include "task/spin.h"
+#include "thread/worker.h"
+
+#define NAME_MAX_ 64
+
+static brood__worker_t *get_record(brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock);
+static void put_back(brood__worker_t *worker)
+    BROOD__NO_ANALYSIS;
+
+apr_status_t brood__executor_spawn(brood__executor_t *executor, int watching)
+{
+    brood__worker_t *worker = get_record(executor);
+    char name[NAME_MAX_];
+    apr_status_t rv;
+
+    if (!worker)
+        return APR_ENOMEM;
+    snprintf(name, sizeof(name), "%s-%d",
+             executor->prefix ? executor->prefix : "brood", worker->number);
+    if (watching) {
+        worker->state = BROOD__WORKER_WATCHING;
+        executor->sentinel = worker;
+        brood__store(&executor->watching, 1, relaxed);
+    } else {
+        worker->state = BROOD__WORKER_ACTIVE;
+        executor->n_active++;
+        brood__executor_count_awake(executor, 1);
+    }
+    brood__store(&worker->gate, BROOD__GATE_OPEN, relaxed);
+    rv = brood__thread_start(&worker->thread, brood__worker_main, worker, name,
+                             executor->options.stack_size);
+    if (rv != APR_SUCCESS) {
+        put_back(worker);
+        return rv;
+    }
+    executor->n_threads++;
+    executor->n_started++;
+    brood__and(&executor->inbox.rare, ~(unsigned)BROOD__RARE_NOBODY, relaxed);
+    brood__executor_watch(executor);
+    return APR_SUCCESS;
+}
+
+/* The thread's last act but one; its record is free for another afterwards. */
+void brood__worker_leave(brood__worker_t *worker, apr_status_t start_status)
+{
+    brood__executor_t *executor = worker->executor;
+    brood__thread_t *before;
+    int rests = 0, alone;
+
+    if (start_status != APR_SUCCESS)
+        brood__log(BROOD_LOG_ERROR, "a worker of '%s' could not start: %d",
+                   executor->prefix ? executor->prefix : "brood",
+                   start_status);
+    brood__lock(&executor->lock);
+    executor->n_threads--;
+    alone = executor->n_threads == 0;
+    if (alone)
+        brood__or(&executor->inbox.rare, BROOD__RARE_NOBODY, relaxed);
+    if (start_status != APR_SUCCESS && alone) {
+        executor->start_status = start_status;
+        brood__unlock(&executor->lock);
+        brood__inbox_settle(&executor->inbox);
+        brood__executor_refuse_queued(executor, start_status);
+        brood__lock(&executor->lock);
+    }
+    before = executor->ended;
+    executor->ended = worker->thread;
+    put_back(worker);
+    if (executor->n_threads == 0 && executor->state == BROOD__ENDING) {
+        executor->state = BROOD__RESTING; /* (4) */
+        brood__sleepers_fire(&executor->rest_waiters, 1);
+        rests = 1;
+    }
+    brood__unlock(&executor->lock);
+
+    if (before)
+        brood__thread_join(before);
+    if (rests && executor->on_rest)
+        executor->on_rest(executor);
+}
+
+/* (3), and (4) when nobody is left. */
+void brood__executor_end_all(brood__executor_t *executor)
+{
+    brood__link_t *link;
+
+    executor->state = BROOD__ENDING;
+    while ((link = brood__list_pop(&executor->sleepers))) {
+        brood__worker_t *worker
+            = BROOD__CONTAINER(link, brood__worker_t, link);
+
+        brood__sub(&executor->n_asleep, 1, relaxed);
+        worker->state = BROOD__WORKER_LEAVING;
+        brood__store(&worker->gate, BROOD__GATE_LEAVE, release);
+        brood__os_unpark_one(&worker->gate);
+    }
+    if (executor->sentinel) {
+        brood__store(&executor->sentinel->gate, BROOD__GATE_LEAVE, release);
+        brood__os_unpark_one(&executor->sentinel->gate);
+    }
+    if (executor->n_threads == 0) {
+        executor->state = BROOD__RESTING;
+        brood__sleepers_fire(&executor->rest_waiters, 1);
+    }
+}
+
+/* A record without a thread: one that was used before, or a new one. */
+static brood__worker_t *get_record(brood__executor_t *executor)
+{
+    brood__link_t *link = brood__list_pop(&executor->free);
+    unsigned n = brood__load(&executor->n_workers, relaxed);
+    brood__worker_t *worker;
+
+    if (link) {
+        worker = BROOD__CONTAINER(link, brood__worker_t, link);
+    } else {
+        if (n == BROOD__WORKERS_MAX)
+            return NULL;
+        worker = brood__alloc_aligned(sizeof(*worker), BROOD__LINE);
+        if (!worker)
+            return NULL;
+        worker->executor = executor;
+        worker->place.ops = &brood__worker_place_ops;
+        worker->slot = n;
+        brood__list_init(&worker->link);
+        brood__lock_init(&worker->name_lock, BROOD__RANK_LEAF);
+        executor->workers[n] = worker;
+        /* (F) Whoever sees the new count sees the record. */
+        brood__store(&executor->n_workers, n + 1, release);
+    }
+    worker->number = executor->next_number++;
+    worker->searching = 0;
+    worker->toggles = 0;
+    worker->interrupted = 0;
+    worker->blocks = 0;
+    worker->thread = NULL;
+    brood__store(&worker->stuck, 0, relaxed);
+    return worker;
+}
+
+static void put_back(brood__worker_t *worker)
+{
+    brood__executor_t *executor = worker->executor;
+
+    brood__worker_deactivate(worker);
+    if (executor->sentinel == worker) {
+        executor->sentinel = NULL;
+        brood__store(&executor->watching, 0, relaxed);
+    }
+    worker->state = BROOD__WORKER_FREE;
+    brood__list_append(&executor->free, &worker->link);
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* executor.c: start, stop, and what is asked in between. */
+
+#include "thread/executor.h"
+
+#include "base/alloc.h"
+#include "observe/task_hooks.h"
+#include "thread/worker.h"
+
+static apr_status_t take_options(brood__executor_t *executor,
+                                 const brood__executor_options_t *options);
+static apr_status_t hire(brood__executor_t *executor);
+static void begin_run(brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock);
+static void join_ended(brood__executor_t *executor);
+static void waited(brood__inbox_t *inbox, int64_t ns);
+static apr_status_t wait_in(brood__executor_t *executor, brood__link_t *list,
+                            int (*over)(brood__executor_t *),
+                            int64_t deadline);
+
+static const brood__home_ops_t executor_home_ops
+    = { "executor", brood__executor_post, NULL, NULL, NULL,
+        brood__executor_undelay, NULL };
+
+apr_status_t brood__executor_init(brood__executor_t *executor,
+                                  brood__scope_t *service,
+                                  void (*on_rest)(brood__executor_t *))
+{
+    apr_status_t rv = brood__inbox_init(&executor->inbox);
+
+    if (rv != APR_SUCCESS)
+        return rv;
+    executor->workers
+        = brood__alloc(BROOD__WORKERS_MAX * sizeof(*executor->workers));
+    if (!executor->workers) {
+        brood__inbox_fini(&executor->inbox);
+        return APR_ENOMEM;
+    }
+    executor->home.ops = &executor_home_ops;
+    executor->service = service;
+    executor->on_rest = on_rest;
+    executor->inbox.waited = waited;
+    brood__store(&executor->inbox.rare, BROOD__RARE_CLOSED, relaxed);
+    brood__lock_init(&executor->control, BROOD__RANK_CONTROL);
+    brood__lock_init(&executor->lock, BROOD__RANK_EXECUTOR);
+    brood__notices_init(&executor->notices);
+    brood__list_init(&executor->sleepers);
+    brood__list_init(&executor->free);
+    for (int i = 0; i < BROOD__ERRAND_LISTS; i++)
+        brood__list_init(&executor->errands[i]);
+    brood__list_init(&executor->delayed);
+    brood__list_init(&executor->rest_waiters);
+    brood__list_init(&executor->idle_waiters);
+    brood__list_init(&executor->space_waiters);
+    return APR_SUCCESS;
+}
+
+void brood__executor_fini(brood__executor_t *executor)
+{
+    unsigned n, i;
+
+    n = brood__load(&executor->n_workers, acquire);
+    for (i = 0; i < n; i++) {
+        brood__lock_fini(&executor->workers[i]->name_lock);
+        brood__free_aligned(executor->workers[i]);
+    }
+    brood__free(executor->workers);
+    brood__free(executor->prefix);
+    brood__free(executor->task_type);
+    brood__notices_fini(&executor->notices);
+    brood__lock_fini(&executor->lock);
+    brood__lock_fini(&executor->control);
+    brood__inbox_fini(&executor->inbox);
+}
+
+void brood__executor_disband(brood__executor_t *executor)
+{
+    join_ended(executor);
+    brood__executor_unwatch(executor);
+}
+
+size_t brood__executor_width(brood__executor_t *executor)
+{
+    int n;
+
+    brood__lock(&executor->lock);
+    n = executor->options.max_workers;
+    brood__unlock(&executor->lock);
+    return n > 0 ? (size_t)n : 1;
+}
+
+apr_status_t brood__executor_start(brood__executor_t *executor,
+                                   const brood__executor_options_t *options)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    brood__lock(&executor->control);
+    brood__lock(&executor->lock);
+    if (executor->state == BROOD__RUNS)
+        rv = BROOD_EALREADY;
+    else if (executor->state != BROOD__RESTING)
+        rv = BROOD_EPENDING;
+    brood__unlock(&executor->lock);
+    if (rv == APR_SUCCESS)
+        rv = take_options(executor, options);
+    if (rv == APR_SUCCESS) {
+        join_ended(executor);
+        rv = hire(executor);
+    }
+    brood__unlock(&executor->control);
+    return rv;
+}
+
+/* Nobody reads them: no worker lives, and every submit is refused. */
+static apr_status_t take_options(brood__executor_t *executor,
+                                 const brood__executor_options_t *options)
+{
+    char *prefix = brood__strdup(options->prefix);
+    char *type = brood__strdup(options->task_type);
+
+    if ((options->prefix && !prefix) || (options->task_type && !type)) {
+        brood__free(prefix);
+        brood__free(type);
+        return APR_ENOMEM;
+    }
+    brood__lock(&executor->lock);
+    brood__free(executor->prefix);
+    brood__free(executor->task_type);
+    executor->prefix = prefix;
+    executor->task_type = type;
+    executor->options = *options;
+    executor->options.prefix = prefix;
+    executor->options.task_type = type;
+    brood__unlock(&executor->lock);
+    return APR_SUCCESS;
+}
+
+/* The first threads; all of them or none. */
+static apr_status_t hire(brood__executor_t *executor)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int64_t never = -1;
+
+    brood__lock(&executor->lock);
+    begin_run(executor);
+    for (int i = 0; i < executor->options.min_workers && rv == APR_SUCCESS;
+         i++)
+        rv = brood__executor_spawn(executor, 0);
+    if (rv == APR_SUCCESS) {
+        unsigned rare = 0;
+
+        if (executor->task_type)
+            rare |= BROOD__RARE_TYPED;
+        if (executor->options.capacity)
+            rare |= BROOD__RARE_CAPACITY;
+        if (executor->n_threads == 0)
+            rare |= BROOD__RARE_NOBODY;
+        executor->ever_started = 1;
+        brood__notices_open(&executor->notices);
+        brood__store(&executor->inbox.rare, rare, release);
+    } else if (executor->n_threads == 0) {
+        executor->state = BROOD__RESTING;
+    } else {
+        executor->state = BROOD__STOPPING;
+        executor->closing = 0;
+    }
+    brood__unlock(&executor->lock);
+    if (rv != APR_SUCCESS) {
+        brood__executor_check(executor);
+        brood__executor_wait_rest_firm(executor, never);
+    }
+    return rv;
+}
+
+static void begin_run(brood__executor_t *executor)
+{
+    unsigned special = 0;
+
+    if (executor->options.capacity)
+        special |= BROOD__SPECIAL_CAPACITY;
+    if (brood__task_hooks_on())
+        special |= BROOD__SPECIAL_HOOKS;
+    brood__store(&executor->special, special, relaxed);
+    brood__store(&executor->inbox.need, 0, relaxed);
+    brood__store(&executor->score, 8, relaxed);
+    executor->cancelling = 0;
+    executor->closing = 0;
+    executor->next_number = 0;
+    executor->state = BROOD__RUNS; /* (1) */
+}
+
+apr_status_t brood__executor_stop(brood__executor_t *executor,
+                                  brood_stop_e how)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int first;
+
+    brood__lock(&executor->control);
+    brood__lock(&executor->lock);
+    first = executor->state == BROOD__RUNS;
+    if (first) {
+        executor->state = BROOD__STOPPING; /* (2) */
+        executor->closing = 1;
+        brood__or(&executor->inbox.rare, BROOD__RARE_CLOSED, relaxed);
+    } else if (!executor->ever_started) {
+        rv = BROOD_ENOTSTARTED;
+    }
+    if (how == BROOD_STOP_CANCEL && executor->state != BROOD__RESTING) {
+        executor->cancelling = 1;
+        brood__or(&executor->special, BROOD__SPECIAL_CANCEL, relaxed);
+    }
+    brood__unlock(&executor->lock);
+
+    if (first) {
+        brood__inbox_settle(&executor->inbox);
+        brood__capacity_close(executor);
+        brood__executor_cancel_delayed(executor);
+        brood__notices_close(&executor->notices);
+    }
+    if (rv == APR_SUCCESS && brood__load(&executor->special, relaxed)
+                                 & BROOD__SPECIAL_CANCEL) {
+        brood__executor_interrupt(executor);
+        brood__executor_refuse_queued(executor, BROOD_ECANCELED);
+    }
+    brood__lock(&executor->lock);
+    executor->closing = 0;
+    if (executor->state == BROOD__STOPPING && brood__executor_some(executor))
+        brood__executor_wake_locked(executor);
+    brood__unlock(&executor->lock);
+    brood__unlock(&executor->control);
+    brood__executor_check(executor);
+    return rv;
+}
+
+/* ---- waiting ------------------------------------------------------------ */
+
+static int at_rest(brood__executor_t *executor) BROOD__NO_ANALYSIS
+{
+    return executor->state == BROOD__RESTING;
+}
+
+static int is_idle(brood__executor_t *executor) BROOD__NO_ANALYSIS
+{
+    return executor->n_active == 0 && !brood__executor_some(executor);
+}
+
+apr_status_t brood__executor_wait_rest(brood__executor_t *executor,
+                                       int64_t deadline)
+{
+    return wait_in(executor, &executor->rest_waiters, at_rest, deadline);
+}
+
+void brood__executor_wait_rest_firm(brood__executor_t *executor,
+                                    int64_t deadline)
+{
+    /* The workers that were made have nothing to do: this is short. */
+    while (wait_in(executor, &executor->rest_waiters, at_rest, deadline)
+           == BROOD_EINTERRUPTED)
+        ;
+}
+
+apr_status_t brood__executor_wait_idle(brood__executor_t *executor,
+                                       int64_t deadline)
+{
+    brood__heavy_fence(); /* (C): what was submitted before is seen */
+    return wait_in(executor, &executor->idle_waiters, is_idle, deadline);
+}
+
+static apr_status_t wait_in(brood__executor_t *executor, brood__link_t *list,
+                            int (*over)(brood__executor_t *),
+                            int64_t deadline)
+{
+    brood__sleeper_t sleeper;
+    int done;
+
+    brood__sleep_init(&sleeper.sleep);
+    brood__list_init(&sleeper.link);
+    brood__lock(&executor->lock);
+    done = over(executor);
+    if (!done)
+        brood__list_append(list, &sleeper.link);
+    brood__unlock(&executor->lock);
+    return done ? APR_SUCCESS
+                : brood__sleeper_wait(executor, &sleeper, deadline);
+}
+
+/* ---- in between --------------------------------------------------------- */
+
+apr_status_t brood__executor_resize(brood__executor_t *executor, int min,
+                                    int max)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    brood__lock(&executor->control);
+    brood__lock(&executor->lock);
+    if (!min)
+        min = executor->options.min_workers;
+    else if (min < 0)
+        min = 0;
+    if (!max)
+        max = executor->options.max_workers;
+    if (executor->state != BROOD__RUNS) {
+        rv = executor->ever_started ? BROOD_ESTOPPED : BROOD_ENOTSTARTED;
+    } else if (min > max) {
+        rv = APR_EINVAL;
+    } else {
+        int old_max = executor->options.max_workers;
+
+        executor->options.max_workers = max;
+        while (rv == APR_SUCCESS && executor->n_threads < min)
+            rv = brood__executor_spawn(executor, 0);
+        if (rv == APR_SUCCESS)
+            executor->options.min_workers = min;
+        else
+            executor->options.max_workers = old_max;
+        brood__executor_send_surplus(executor);
+        brood__executor_set_need(executor);
+    }
+    brood__unlock(&executor->lock);
+    brood__unlock(&executor->control);
+    return rv;
+}
+
+int brood__executor_is_running(brood__executor_t *executor)
+{
+    return !(brood__load(&executor->inbox.rare, acquire)
+             & (BROOD__RARE_CLOSED | BROOD__RARE_FORKED));
+}
+
+int brood__executor_is_self(brood__executor_t *executor)
+{
+    return brood__executor_current() == executor;
+}
+
+brood__executor_t *brood__executor_current(void)
+{
+    brood__worker_t *worker = brood__worker_self();
+
+    return worker ? worker->executor : NULL;
+}
+
+void brood__executor_forked(brood__executor_t *executor)
+{
+    brood__or(&executor->inbox.rare, BROOD__RARE_FORKED, relaxed);
+}
+
+void brood__executor_hooks(brood__executor_t *executor, int on)
+{
+    if (on)
+        brood__or(&executor->special, BROOD__SPECIAL_HOOKS, relaxed);
+    else
+        brood__and(&executor->special, ~(unsigned)BROOD__SPECIAL_HOOKS,
+                   relaxed);
+}
+
+static void join_ended(brood__executor_t *executor)
+{
+    brood__thread_t *ended;
+
+    brood__lock(&executor->lock);
+    ended = executor->ended;
+    executor->ended = NULL;
+    brood__unlock(&executor->lock);
+    if (ended)
+        brood__thread_join(ended);
+}
+
+static void waited(brood__inbox_t *inbox, int64_t ns)
+{
+    brood__histogram_add(
+        &BROOD__CONTAINER(inbox, brood__executor_t, inbox)->wait_time, ns);
+}

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* inbox.c: lanes: making, filling up, taking from, watching. See inbox.h. */
+
+#include "thread/inbox.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "thread/marks.h"
+
+#define WORD 64 /* bits of a word of the map */
+
+/*
+ * Guards every inbox's table of lanes, every thread's list of its lanes, and
+ * the counters of lanes that are gone. A lane without a thread is `orphan`: it
+ * keeps its place and its tasks, and the next thread that needs a lane adopts
+ * it, so lanes are as many as threads were at the same time, and none is freed
+ * before its inbox is.
+ */
+static brood__lock_t g_lanes = BROOD__LOCK_INIT(BROOD__RANK_LANES);
+static atomic_ullong g_serial;
+
+static brood__lane_t *adopt(brood__inbox_t *inbox) BROOD__REQUIRES(g_lanes);
+static brood__lane_t *make_lane(brood__inbox_t *inbox)
+    BROOD__REQUIRES(g_lanes);
+static void unlink_lane(brood__lane_t *lane) BROOD__REQUIRES(g_lanes);
+static void free_lane(brood__lane_t *lane);
+static brood__block_t *get_block(brood__lane_t *lane);
+static void start_block(brood__lane_t *lane, brood__block_t *block);
+static int lane_some(brood__lane_t *lane);
+static unsigned long long clear_empty(brood__inbox_t *inbox, unsigned word);
+static unsigned take_from(brood__lane_t *lane, brood__call_t *calls);
+static void give_back(brood__lane_t *lane, brood__block_t *block);
+
+apr_status_t brood__inbox_init(brood__inbox_t *inbox)
+{
+    inbox->n_words = BROOD__LANES / WORD;
+    inbox->serial = brood__add(&g_serial, 1, relaxed) + 1;
+    inbox->lanes = brood__alloc(BROOD__LANES * sizeof(*inbox->lanes));
+    inbox->active = brood__alloc(inbox->n_words * sizeof(*inbox->active));
+    if (inbox->lanes && inbox->active)
+        return APR_SUCCESS;
+    brood__free(inbox->lanes);
+    brood__free(inbox->active);
+    return APR_ENOMEM;
+}
+
+void brood__inbox_fini(brood__inbox_t *inbox)
+{
+    unsigned n, i;
+
+    brood__lock(&g_lanes);
+    n = brood__load(&inbox->n_lanes, relaxed);
+    for (i = 0; i < n; i++) {
+        brood__lane_t *lane = brood__load(&inbox->lanes[i], relaxed);
+
+        if (lane->holder)
+            unlink_lane(lane);
+        free_lane(lane);
+    }
+    brood__unlock(&g_lanes);
+    brood__free(inbox->lanes);
+    brood__free(inbox->active);
+}
+
+/* ---- the producer's side ------------------------------------------------ */
+
+brood__lane_t *brood__inbox_lane_slow(brood__inbox_t *inbox)
+{
+    unsigned at = (unsigned)inbox->serial % BROOD__LANE_CACHE;
+    brood__lane_t *lane;
+
+    if (brood__self_watch() != APR_SUCCESS)
+        return NULL;
+    brood__lock(&g_lanes);
+    for (lane = brood__self.all_lanes; lane; lane = lane->next_of_thread)
+        if (lane->inbox == inbox)
+            break;
+    if (!lane) {
+        lane = adopt(inbox);
+        if (!lane)
+            lane = make_lane(inbox);
+        if (lane) {
+            lane->holder = &brood__self;
+            lane->next_of_thread = brood__self.all_lanes;
+            brood__self.all_lanes = lane;
+        }
+    }
+    brood__unlock(&g_lanes);
+    if (lane) {
+        brood__self.lanes[at].serial = inbox->serial;
+        brood__self.lanes[at].lane = lane;
+    }
+    return lane;
+}
+
+void brood__lanes_exit(brood__self_t *self)
+{
+    brood__lane_t *lane;
+
+    brood__lock(&g_lanes);
+    while ((lane = self->all_lanes)) {
+        self->all_lanes = lane->next_of_thread;
+        lane->holder = NULL;
+    }
+    brood__unlock(&g_lanes);
+    memset(self->lanes, 0, sizeof(self->lanes));
+}
+
+static void unlink_lane(brood__lane_t *lane)
+{
+    brood__lane_t **at = &lane->holder->all_lanes;
+
+    while (*at != lane)
+        at = &(*at)->next_of_thread;
+    *at = lane->next_of_thread;
+    lane->holder = NULL;
+}
+
+/* What the last thread did with it was done before it gave it up under the
+ * lock, so the producer's fields are ours to read. */
+static brood__lane_t *adopt(brood__inbox_t *inbox)
+{
+    unsigned n = brood__load(&inbox->n_lanes, relaxed), i;
+
+    for (i = 0; i < n; i++) {
+        brood__lane_t *lane = brood__load(&inbox->lanes[i], relaxed);
+
+        if (!lane->holder)
+            return lane;
+    }
+    return NULL;
+}
+
+static brood__lane_t *make_lane(brood__inbox_t *inbox)
+{
+    unsigned n = brood__load(&inbox->n_lanes, relaxed);
+    brood__lane_t *lane;
+    brood__block_t *block;
+
+    if (n == BROOD__LANES)
+        return NULL;
+    lane = brood__alloc_aligned(sizeof(*lane), BROOD__LINE);
+    if (!lane)
+        return NULL;
+    block = brood__alloc_aligned(sizeof(*block), BROOD__LINE);
+    if (!block) {
+        brood__free_aligned(lane);
+        return NULL;
+    }
+    lane->inbox = inbox;
+    lane->index = n;
+    lane->until_stamp = 1;
+    lane->block = block;
+    start_block(lane, block);
+    brood__store(&lane->next, block->slot, relaxed);
+    brood__store(&inbox->lanes[n], lane, relaxed);
+    /* (F) Whoever sees the new count sees the lane. */
+    brood__store(&inbox->n_lanes, n + 1, release);
+    return lane;
+}
+
+/* The link stands in one of the last three slots. */
+static brood__block_t *next_block(brood__block_t *block)
+{
+    brood__slot_t *slot = &block->slot[BROOD__BLOCK];
+
+    while (brood__load(&slot->fn, relaxed) != brood__mark_next)
+        slot--;
+    return brood__load(&slot->baton, relaxed);
+}
+
+static void free_lane(brood__lane_t *lane)
+{
+    brood__block_t *block = lane->block, *next;
+
+    /* From the consumer's block to the producer's. */
+    for (; block; block = next) {
+        next = block == lane->made ? NULL : next_block(block);
+        brood__free_aligned(block);
+    }
+    for (block = lane->spare; block; block = next) {
+        next = brood__load(&block->slot[0].baton, relaxed);
+        brood__free_aligned(block);
+    }
+    for (block = brood__load(&lane->back, acquire); block; block = next) {
+        next = brood__load(&block->slot[0].baton, relaxed);
+        brood__free_aligned(block);
+    }
+    brood__free_aligned(lane);
+}
+
+static void start_block(brood__lane_t *lane, brood__block_t *block)
+{
+    lane->made = block;
+    lane->at = block->slot;
+    lane->end = block->slot + BROOD__BLOCK;
+}
+
+/* A block that came back, or a new one. Free ones are linked through the first
+ * slot's baton, which no poller reads. */
+static brood__block_t *get_block(brood__lane_t *lane)
+{
+    brood__block_t *block = lane->spare;
+    unsigned i;
+
+    if (!block)
+        block = brood__swap(&lane->back, NULL, acquire); /* (B) */
+    if (!block)
+        return brood__alloc_aligned(sizeof(*block), BROOD__LINE);
+    lane->spare = brood__load(&block->slot[0].baton, relaxed);
+    for (i = 0; i <= BROOD__BLOCK; i++)
+        brood__store(&block->slot[i].fn, NULL, relaxed);
+    return block;
+}
+
+/* At most two slots are left before the link: skip them, so that the link may
+ * stand early. The consumer follows it wherever it meets it. */
+int brood__lane_reserve_slow(brood__lane_t *lane)
+{
+    brood__slot_t *link = lane->at;
+    brood__block_t *block = get_block(lane);
+
+    if (!block)
+        return 0;
+    start_block(lane, block);
+    brood__store(&link->baton, block, relaxed);
+    brood__store(&link->fn, brood__mark_next, release); /* (A) */
+    return 1;
+}
+
+int brood__lane_reserve(brood__lane_t *lane, size_t n)
+{
+    /* Three slots of each block may stay empty, two hold marks at worst. */
+    size_t blocks = n / (BROOD__BLOCK - 8) + 1;
+    brood__block_t *list = NULL, *block;
+
+    for (; blocks; blocks--) {
+        block = get_block(lane);
+        if (!block)
+            break;
+        brood__store(&block->slot[0].baton, list, relaxed);
+        list = block;
+    }
+    while ((block = list)) {
+        list = brood__load(&block->slot[0].baton, relaxed);
+        brood__store(&block->slot[0].baton, lane->spare, relaxed);
+        lane->spare = block;
+    }
+    return blocks == 0;
+}
+
+static void put_mark(brood__lane_t *lane, brood_task_fn *mark, void *baton)
+{
+    brood__slot_t *slot = lane->at++;
+
+    brood__store(&slot->baton, baton, relaxed);
+    brood__store(&slot->fn, mark, release); /* (A) */
+}
+
+void brood__lane_mark_scope(brood__lane_t *lane, brood__scope_t *scope)
+{
+    lane->scope = scope;
+    put_mark(lane, brood__mark_scope, scope);
+}
+
+void brood__lane_mark_time(brood__lane_t *lane)
+{
+    lane->until_stamp = BROOD__STAMP_EACH;
+    put_mark(lane, brood__mark_time,
+             (void *)(uintptr_t)(uint64_t)brood__os_now());
+}
+
+void brood__lane_activate(brood__lane_t *lane)
+{
+    brood__inbox_t *inbox = lane->inbox;
+
+    brood__store(&lane->active, 1, relaxed);
+    brood__or(&inbox->active[lane->index / WORD],
+              1ULL << (lane->index % WORD), seq_cst);
+}
+
+void brood__inbox_settle(brood__inbox_t *inbox)
+{
+    unsigned n, i;
+
+    brood__heavy_fence(); /* (D) */
+    n = brood__load(&inbox->n_lanes, acquire); /* (F) */
+    for (i = 0; i < n; i++) {
+        brood__lane_t *lane = brood__load(&inbox->lanes[i], relaxed);
+
+        while (brood__load(&lane->busy, acquire))
+            brood__os_yield();
+    }
+}
+
+/* ---- the consumers' side ------------------------------------------------ */
+
+unsigned brood__inbox_take(brood__inbox_t *inbox, brood__call_t *calls,
+                           unsigned *turn)
+{
+    unsigned n = brood__load(&inbox->n_lanes, acquire); /* (F) */
+    unsigned words = (n + WORD - 1) / WORD, looked;
+    unsigned first = *turn < n ? *turn : 0;
+
+    /* From `first` on, around, and the rest of its word again at the end. */
+    for (looked = 0; looked <= words && words; looked++) {
+        unsigned word = (first / WORD + looked) % words;
+        unsigned long long bits = brood__load(&inbox->active[word], relaxed);
+
+        if (looked == 0)
+            bits &= ~0ULL << (first % WORD);
+        else if (looked == words)
+            bits &= ~(~0ULL << (first % WORD));
+        while (bits) {
+            unsigned i = word * WORD + brood__lowest_bit(bits);
+            brood__lane_t *lane = brood__load(&inbox->lanes[i], relaxed);
+            unsigned got;
+
+            bits &= bits - 1;
+            got = lane && lane_some(lane) ? take_from(lane, calls) : 0;
+            if (got) {
+                *turn = i + (got < BROOD__BATCH);
+                return got;
+            }
+        }
+    }
+    return 0;
+}
+
+int brood__inbox_some(brood__inbox_t *inbox)
+{
+    unsigned n = brood__load(&inbox->n_lanes, acquire); /* (F) */
+    unsigned word;
+
+    for (word = 0; word * WORD < n; word++) {
+        unsigned long long bits = brood__load(&inbox->active[word], relaxed);
+
+        for (; bits; bits &= bits - 1) {
+            unsigned i = word * WORD + brood__lowest_bit(bits);
+            brood__lane_t *lane = brood__load(&inbox->lanes[i], relaxed);
+
+            if (lane && lane_some(lane))
+                return 1;
+        }
+    }
+    return 0;
+}
+
+void brood__inbox_tidy(brood__inbox_t *inbox)
+{
+    unsigned n = brood__load(&inbox->n_lanes, acquire); /* (F) */
+    unsigned long long cleared[BROOD__LANES / WORD];
+    unsigned word;
+
+    for (word = 0; word * WORD < n; word++)
+        cleared[word] = clear_empty(inbox, word);
+    brood__heavy_fence(); /* (C), (E) */
+    for (word = 0; word * WORD < n; word++) {
+        unsigned long long bits = cleared[word];
+
+        for (; bits; bits &= bits - 1) {
+            unsigned i = word * WORD + brood__lowest_bit(bits);
+            brood__lane_t *lane = brood__load(&inbox->lanes[i], relaxed);
+
+            if (lane_some(lane))
+                brood__lane_activate(lane);
+        }
+    }
+}
+
+/* (E), the consumer's first half, for one word of the map. */
+static unsigned long long clear_empty(brood__inbox_t *inbox, unsigned word)
+{
+    unsigned long long bits = brood__load(&inbox->active[word], relaxed);
+    unsigned long long empty = 0;
+
+    for (; bits; bits &= bits - 1) {
+        unsigned i = word * WORD + brood__lowest_bit(bits);
+        brood__lane_t *lane = brood__load(&inbox->lanes[i], relaxed);
+
+        if (lane_some(lane))
+            continue;
+        brood__store(&lane->active, 0, relaxed);
+        empty |= 1ULL << (i % WORD);
+    }
+    if (empty)
+        brood__and(&inbox->active[word], ~empty, seq_cst);
+    return empty;
+}
+
+unsigned long long brood__inbox_put(brood__inbox_t *inbox)
+{
+    unsigned long long put = 0;
+    unsigned n = brood__load(&inbox->n_lanes, acquire), i; /* (F) */
+
+    for (i = 0; i < n; i++)
+        put += brood__load(&brood__load(&inbox->lanes[i], relaxed)->put,
+                           relaxed);
+    return put;
+}
+
+unsigned long long brood__inbox_queued(brood__inbox_t *inbox, int64_t *oldest)
+{
+    unsigned long long queued = 0;
+    unsigned n = brood__load(&inbox->n_lanes, acquire), i; /* (F) */
+
+    *oldest = 0;
+    for (i = 0; i < n; i++) {
+        brood__lane_t *lane = brood__load(&inbox->lanes[i], relaxed);
+        unsigned long long taken = brood__load(&lane->taken, relaxed);
+        unsigned long long put = brood__load(&lane->put, relaxed);
+        int64_t stamp = brood__load(&lane->stamp, relaxed);
+
+        if (put <= taken)
+            continue;
+        queued += put - taken;
+        if (stamp && (!*oldest || stamp < *oldest))
+            *oldest = stamp;
+    }
+    return queued;
+}
+
+static int lane_some(brood__lane_t *lane)
+{
+    /* The block stays mapped while the inbox lives; see (B). */
+    brood__slot_t *slot = brood__load(&lane->next, acquire);
+
+    return brood__load(&slot->fn, relaxed) != NULL;
+}
+
+/* A mark is met: what to do, and where to go on. */
+static brood__slot_t *follow(brood__lane_t *lane, brood_task_fn *mark,
+                             void *baton, brood__slot_t *slot, int *timed)
+{
+    if (mark == brood__mark_next) {
+        brood__block_t *emptied = lane->block;
+
+        lane->block = baton;
+        /* Before the block goes back: a poller must not be sent into it. */
+        brood__store(&lane->next, lane->block->slot, release);
+        give_back(lane, emptied);
+        return lane->block->slot;
+    }
+    if (mark == brood__mark_scope) {
+        lane->taken_scope = baton;
+    } else {
+        brood__store(&lane->stamp, (int64_t)(uintptr_t)baton, relaxed);
+        *timed = 1;
+    }
+    return slot + 1;
+}
+
+static unsigned take_from(brood__lane_t *lane, brood__call_t *calls)
+{
+    unsigned n = 0;
+    int timed = 0;
+    brood__slot_t *slot;
+
+    if (brood__load(&lane->lock, relaxed)
+        || brood__swap(&lane->lock, 1, acquire))
+        return 0;
+    slot = brood__load(&lane->next, relaxed);
+    while (n < BROOD__BATCH) {
+        brood_task_fn *fn = brood__load(&slot->fn, acquire); /* (A) */
+        void *baton;
+
+        if (!fn)
+            break;
+        baton = brood__load(&slot->baton, relaxed);
+        if (BROOD__UNLIKELY(brood__is_mark(fn))) {
+            slot = follow(lane, fn, baton, slot, &timed);
+            continue;
+        }
+        calls[n].fn = fn;
+        calls[n].baton = baton;
+        calls[n++].scope = lane->taken_scope;
+        slot++;
+    }
+    brood__store(&lane->taken, brood__load(&lane->taken, relaxed) + n, relaxed);
+    brood__store(&lane->next, slot, release);
+    brood__store(&lane->lock, 0, release);
+
+    if (BROOD__UNLIKELY(timed) && n && lane->inbox->waited)
+        lane->inbox->waited(lane->inbox,
+                            brood__os_now()
+                                - brood__load(&lane->stamp, relaxed));
+    return n;
+}
+
+static void give_back(brood__lane_t *lane, brood__block_t *block)
+{
+    brood__block_t *first = brood__load(&lane->back, relaxed);
+
+    do
+        brood__store(&block->slot[0].baton, first, relaxed);
+    while (!brood__cas_weak(&lane->back, &first, block, release)); /* (B) */
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* rest.c: how workers go to sleep and who wakes them. See executor.h. */
+
+#include "task/spin.h"
+#include "thread/worker.h"
+
+#define SCORE_MAX   8  /* successes that a searcher remembers */
+#define PROBE_EACH  16 /* after failures, every n-th search polls */
+#define PER_LOOK    32 /* polls between two looks at the clock */
+#define TOGGLES_MAX 8  /* then a sentinel is cheaper than the flag's line */
+
+static int lie_down(brood__worker_t *worker);
+static int sleep_until_woken(brood__worker_t *worker);
+static int leave_if_idle(brood__worker_t *worker);
+static void push_out_oldest(brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock);
+static void send_away(brood__worker_t *worker)
+    BROOD__NO_ANALYSIS;
+static int search(brood__worker_t *worker);
+
+int brood__executor_some(brood__executor_t *executor)
+{
+    unsigned n = brood__load(&executor->n_workers, acquire), i;
+
+    if (brood__load(&executor->n_errands, relaxed)
+        || brood__inbox_some(&executor->inbox))
+        return 1;
+    for (i = 0; i < n; i++)
+        if (brood__deque_size(&executor->workers[i]->deque) > 0)
+            return 1;
+    return 0;
+}
+
+void brood__executor_count_awake(brood__executor_t *executor, int delta)
+{
+    brood__add(&executor->awake, delta, relaxed);
+    brood__add(&brood__busy, delta, relaxed);
+}
+
+int brood__executor_can_spawn(brood__executor_t *executor)
+{
+    const brood__executor_options_t *o = &executor->options;
+
+    return executor->n_threads - executor->n_blocked < o->max_workers
+           && executor->n_threads < o->max_workers + o->max_spares;
+}
+
+/* `need`, from what it follows from. A hint for producers, so that relaxed is
+ * enough; who relies on it looks again after a heavy fence. */
+void brood__executor_set_need(brood__executor_t *executor)
+{
+    int room = brood__load(&executor->n_asleep, relaxed)
+               || brood__load(&executor->awake, relaxed)
+                      < executor->options.max_workers;
+    unsigned need = room && !brood__load(&executor->watching, relaxed)
+                    && !brood__load(&executor->searching, relaxed);
+
+    if (brood__load(&executor->inbox.need, relaxed) != need)
+        brood__store(&executor->inbox.need, need, relaxed);
+}
+
+void brood__executor_wake(brood__executor_t *executor)
+{
+    brood__lock(&executor->lock);
+    brood__executor_wake_locked(executor);
+    brood__unlock(&executor->lock);
+}
+
+/* Put one more thread on duty unless somebody is. */
+void brood__executor_wake_locked(brood__executor_t *executor)
+{
+    int running = executor->n_active - executor->n_blocked;
+
+    brood__store(&executor->inbox.need, 0, relaxed);
+    if (brood__load(&executor->watching, relaxed)
+        || brood__load(&executor->searching, relaxed)
+        || running >= executor->options.max_workers
+        || executor->state == BROOD__ENDING)
+        return;
+    if (!brood__list_empty(&executor->sleepers)) {
+        brood__worker_t *worker = BROOD__CONTAINER(
+            brood__list_pop(&executor->sleepers), brood__worker_t, link);
+
+        brood__sub(&executor->n_asleep, 1, relaxed);
+        worker->state = BROOD__WORKER_WATCHING;
+        executor->sentinel = worker;
+        brood__store(&executor->watching, 1, relaxed);
+        executor->n_wakes++;
+        brood__store(&worker->gate, BROOD__GATE_OPEN, release);
+        brood__os_unpark_one(&worker->gate);
+    } else if (brood__executor_can_spawn(executor)) {
+        /* Refused by the system: the others go on, and the next worker that
+         * goes to sleep raises `need` again. */
+        (void)brood__executor_spawn(executor, 1);
+    }
+}
+
+/* It no longer counts as working. */
+void brood__worker_deactivate(brood__worker_t *worker)
+{
+    brood__executor_t *executor = worker->executor;
+
+    if (worker->state != BROOD__WORKER_ACTIVE)
+        return;
+    executor->n_active--;
+    if (!brood__load(&worker->stuck, relaxed))
+        brood__executor_count_awake(executor, -1);
+    brood__store(&worker->stuck, 0, relaxed);
+}
+
+int brood__worker_rest(brood__worker_t *worker)
+{
+    brood__executor_t *executor = worker->executor;
+
+    if (!worker->searching) {
+        int none = 0;
+
+        if (brood__cas(&executor->searching, &none, 1, relaxed)) {
+            worker->searching = 1;
+            if (brood__load(&executor->inbox.need, relaxed))
+                brood__store(&executor->inbox.need, 0, relaxed);
+        }
+    }
+    if (worker->searching && search(worker))
+        return 1;
+    if (worker->searching) {
+        worker->searching = 0;
+        brood__store(&executor->searching, 0, relaxed);
+    }
+    return lie_down(worker);
+}
+
+/* Poll for as long as a wake-up costs, if that has paid lately. The score is
+ * the searcher's, and there is one. */
+static int search(brood__worker_t *worker)
+{
+    brood__executor_t *executor = worker->executor;
+    int score = brood__load(&executor->score, relaxed);
+    unsigned probe = brood__load(&executor->probe, relaxed) + 1;
+    int64_t limit = executor->options.spin > 0
+                        ? (int64_t)executor->options.spin * 1000
+                        : brood__spin_ns;
+    int64_t end = 0;
+
+    brood__store(&executor->probe, probe, relaxed);
+    if (executor->options.spin < 0 || brood__cpus < 2
+        || brood__load(&brood__busy, relaxed) > brood__cpus
+        || (score <= 0 && probe % PROBE_EACH))
+        return 0;
+    for (;;) {
+        int64_t now;
+
+        for (int i = 0; i < PER_LOOK; i++) {
+            if (brood__executor_some(executor)) {
+                if (score < SCORE_MAX)
+                    brood__store(&executor->score, score + 2, relaxed);
+                return 1;
+            }
+            brood__pause();
+        }
+        now = brood__os_now();
+        if (!end)
+            end = now + limit;
+        else if (now > end)
+            break;
+    }
+    if (score > -1)
+        brood__store(&executor->score, score - 1, relaxed);
+    return 0;
+}
+
+/* The searcher found work. */
+void brood__worker_found(brood__worker_t *worker)
+{
+    brood__executor_t *executor = worker->executor;
+
+    worker->searching = 0;
+    brood__store(&executor->searching, 0, relaxed);
+    if (brood__load(&executor->watching, relaxed))
+        return;
+    if (++worker->toggles > TOGGLES_MAX) {
+        worker->toggles = 0;
+        brood__executor_wake(executor);
+    } else {
+        brood__executor_set_need(executor);
+    }
+}
+
+/* Sleep, watch, sleep, until there is something to do. False: leave. */
+static int lie_down(brood__worker_t *worker)
+{
+    brood__executor_t *executor = worker->executor;
+
+    brood__purse_empty(&brood__self.purse);
+    worker->toggles = 0;
+    for (;;) {
+        int go, told;
+
+        brood__lock(&executor->lock);
+        brood__worker_deactivate(worker);
+        if (executor->state == BROOD__ENDING) {
+            brood__unlock(&executor->lock);
+            return 0;
+        }
+        brood__store(&worker->gate, BROOD__GATE_SHUT, relaxed);
+        worker->state = BROOD__WORKER_ASLEEP;
+        brood__list_prepend(&executor->sleepers, &worker->link);
+        brood__add(&executor->n_asleep, 1, relaxed);
+        brood__executor_set_need(executor);
+        push_out_oldest(executor);
+        told = executor->state == BROOD__STOPPING
+               || !brood__list_empty(&executor->idle_waiters);
+        brood__unlock(&executor->lock);
+
+        /* The last look; contains the heavy fence of (C). */
+        brood__inbox_tidy(&executor->inbox);
+        if (brood__load(&executor->inbox.need, relaxed)
+            && brood__executor_some(executor))
+            brood__executor_wake(executor);
+        if (told)
+            brood__executor_check(executor);
+
+        if (!sleep_until_woken(worker))
+            return 0;
+        go = brood__worker_watch(worker);
+        if (go)
+            return go > 0;
+    }
+}
+
+/* True: woken, and on duty. False: told to leave, or left after idling. */
+static int sleep_until_woken(brood__worker_t *worker)
+{
+    int64_t limit = worker->executor->options.idle_timeout;
+    int64_t until = limit < 0 ? -1 : brood__os_now() + limit;
+
+    for (;;) {
+        unsigned gate = brood__load(&worker->gate, acquire);
+        int64_t left = until < 0 ? -1 : until - brood__os_now();
+
+        if (gate != BROOD__GATE_SHUT)
+            return gate == BROOD__GATE_OPEN;
+        if (until < 0 || left > 0)
+            brood__os_park(&worker->gate, BROOD__GATE_SHUT, left);
+        else if (leave_if_idle(worker))
+            return 0;
+        else
+            until = -1; /* it is one of those that stay */
+    }
+}
+
+/* An idle timeout has passed. The last worker first says that there is nobody:
+ * from then on a submit takes the slow path and, under the lock, either takes
+ * that back or makes a worker; one that did not see it has been published before
+ * the settling is over (inbox.h, D), and we see its task. */
+static int leave_if_idle(brood__worker_t *worker)
+{
+    brood__executor_t *executor = worker->executor;
+    atomic_uint *rare = &executor->inbox.rare;
+    int leave;
+
+    brood__lock(&executor->lock);
+    leave = worker->state == BROOD__WORKER_ASLEEP
+            && executor->n_threads > executor->options.min_workers;
+    if (leave && executor->n_threads == 1) {
+        brood__or(rare, BROOD__RARE_NOBODY, relaxed);
+        brood__unlock(&executor->lock);
+        brood__inbox_settle(&executor->inbox);
+        brood__lock(&executor->lock);
+        leave = worker->state == BROOD__WORKER_ASLEEP
+                && (brood__load(rare, relaxed) & BROOD__RARE_NOBODY)
+                && !brood__executor_some(executor);
+        if (!leave)
+            brood__and(rare, ~(unsigned)BROOD__RARE_NOBODY, relaxed);
+    }
+    if (leave)
+        send_away(worker);
+    brood__unlock(&executor->lock);
+    return leave;
+}
+
+static void send_away(brood__worker_t *worker)
+{
+    brood__list_remove(&worker->link);
+    brood__sub(&worker->executor->n_asleep, 1, relaxed);
+    worker->state = BROOD__WORKER_LEAVING;
+    brood__store(&worker->gate, BROOD__GATE_LEAVE, release);
+    brood__os_unpark_one(&worker->gate);
+}
+
+/* More sleep than may: the one that has slept longest leaves, never the last
+ * worker. Nothing is on its way to a sleeping worker, so nothing can be lost. */
+static void push_out_oldest(brood__executor_t *executor)
+{
+    int max = executor->options.max_idle;
+    int shrinks = brood__load(&executor->shrinking, relaxed)
+                  && executor->n_threads > executor->options.max_workers;
+    int asleep = brood__load(&executor->n_asleep, relaxed);
+    brood__worker_t *oldest;
+
+    if (executor->n_threads <= 1 || !asleep
+        || !((max >= 0 && asleep > max && executor->n_threads > max)
+             || shrinks))
+        return;
+    oldest = BROOD__CONTAINER(executor->sleepers.prev, brood__worker_t, link);
+    send_away(oldest);
+}
+
+void brood__executor_send_surplus(brood__executor_t *executor)
+{
+    int surplus = executor->n_threads - executor->options.max_workers;
+
+    brood__store(&executor->shrinking, surplus > 0, relaxed);
+    for (; surplus > 0 && !brood__list_empty(&executor->sleepers); surplus--)
+        send_away(BROOD__CONTAINER(executor->sleepers.prev, brood__worker_t,
+                                   link));
+}
+
+/* Between two tasks of a shrinking executor. True: leave. */
+int brood__worker_is_surplus(brood__worker_t *worker)
+{
+    brood__executor_t *executor = worker->executor;
+    int surplus, leave;
+
+    brood__lock(&executor->lock);
+    surplus = executor->n_threads - executor->options.max_workers;
+    leave = surplus > 0
+            && executor->n_active - executor->n_blocked
+                   > executor->options.max_workers;
+    if (surplus <= 0)
+        brood__store(&executor->shrinking, 0, relaxed);
+    if (leave)
+        brood__worker_deactivate(worker);
+    if (leave)
+        worker->state = BROOD__WORKER_LEAVING;
+    brood__unlock(&executor->lock);
+    return leave;
+}
+
+void brood__executor_check(brood__executor_t *executor)
+{
+    int rests = 0;
+
+    brood__lock(&executor->lock);
+    if (executor->n_active == 0 && !brood__executor_some(executor)) {
+        brood__sleepers_fire(&executor->idle_waiters, 1);
+        if (executor->state == BROOD__STOPPING && !executor->closing) {
+            brood__executor_end_all(executor); /* (3) */
+            rests = executor->state == BROOD__RESTING;
+        }
+    }
+    brood__unlock(&executor->lock);
+    if (rests && executor->on_rest)
+        executor->on_rest(executor);
+}

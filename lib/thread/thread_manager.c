@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* thread_manager.c: the public face of an executor. */
+
+#include "thread/thread_manager.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <brood/errors.h>
+
+#include "lineage/life.h"
+#include "observe/task_hooks.h"
+#include "task/spin.h"
+
+#define DETAIL_MAX 160
+
+/* What callers of brood 0.1 pass in `size`. Never changes. */
+#define OPTIONS_SIZE_0_1                                                       \
+    (offsetof(brood_thread_manager_options_t, hook_baton) + sizeof(void *))
+#define STATS_SIZE_0_1                                                         \
+    (offsetof(brood_stats_t, run_time_sum) + sizeof(uint64_t))
+
+static apr_status_t make(brood__manager_t *base);
+static void retire(brood__manager_t *base);
+static void finish(brood__manager_t *base);
+static void free_parts(brood__manager_t *base);
+static void cancel(brood__manager_t *base);
+static void forked(brood__manager_t *base);
+static void on_rest(brood__executor_t *executor);
+static void say_retired(brood_thread_manager_t *manager);
+
+static const brood__kind_t thread_kind = {
+    "thread manager", sizeof(brood_thread_manager_t), BROOD__LINE, make,
+    retire,           finish,                         free_parts,  cancel,
+    forked
+};
+
+/* ---- as a target of notifications --------------------------------------- */
+
+static brood_thread_manager_t *manager_of(brood__home_t *home)
+{
+    /* The home is the first word of the base: see lineage/manager.h. */
+    return (brood_thread_manager_t *)(void *)home;
+}
+
+static void post(brood__home_t *home, brood__errand_t *errand)
+{
+    brood__executor_post(&manager_of(home)->executor.home, errand);
+}
+
+static brood__notices_t *notices(brood__home_t *home, apr_status_t *status)
+{
+    brood_thread_manager_t *manager = manager_of(home);
+
+    if (!brood__executor_is_running(&manager->executor))
+        *status = manager->executor.ever_started ? BROOD_ESTOPPED
+                                                 : BROOD_ENOTSTARTED;
+    return &manager->executor.notices;
+}
+
+static void hold(brood__home_t *home, int delta)
+{
+    if (delta > 0)
+        brood__manager_retain(&manager_of(home)->base);
+    else
+        brood__manager_release(&manager_of(home)->base);
+}
+
+static const brood__home_ops_t manager_home_ops
+    = { "thread manager", post, notices, hold, NULL, NULL, NULL };
+
+/* ---- as a kind of manager ----------------------------------------------- */
+
+/* Which manager runs the calling task; other floors ask theirs first. */
+static brood__node_t *running_owner(void)
+{
+    brood__executor_t *executor = brood__executor_current();
+
+    return executor ? executor->owner : NULL;
+}
+
+static void hooks_changed_one(brood__manager_t *base, int on)
+{
+    brood__executor_hooks(&((brood_thread_manager_t *)(void *)base)->executor,
+                          on);
+}
+
+static int hooks_on(brood__manager_t *base, void *baton)
+{
+    (void)baton;
+    hooks_changed_one(base, 1);
+    return 0;
+}
+
+static int hooks_off(brood__manager_t *base, void *baton)
+{
+    (void)baton;
+    hooks_changed_one(base, 0);
+    return 0;
+}
+
+static void hooks_changed(int on)
+{
+    (void)brood__manager_each(&thread_kind, on ? hooks_on : hooks_off, NULL);
+}
+
+static apr_status_t make(brood__manager_t *base)
+{
+    brood_thread_manager_t *manager = (brood_thread_manager_t *)(void *)base;
+    apr_status_t rv;
+
+    base->home = &manager_home_ops;
+    rv = brood__executor_init(&manager->executor, base->service, on_rest);
+    if (rv != APR_SUCCESS)
+        return rv;
+    manager->executor.owner = base->owner;
+    if (!brood__running_owner)
+        brood__running_owner = running_owner;
+    brood__task_hooks_listen(hooks_changed);
+    return APR_SUCCESS;
+}
+
+static void retire(brood__manager_t *base)
+{
+    brood_thread_manager_t *manager = (brood_thread_manager_t *)(void *)base;
+    apr_status_t rv = brood__executor_stop(
+        &manager->executor, manager->executor.options.daemon
+                                ? BROOD_STOP_CANCEL
+                                : BROOD_STOP_DRAIN);
+
+    if (rv == BROOD_ENOTSTARTED
+        || brood__executor_wait_rest(&manager->executor, 0) == APR_SUCCESS)
+        say_retired(manager);
+}
+
+static void finish(brood__manager_t *base)
+{
+    brood_thread_manager_t *manager = (brood_thread_manager_t *)(void *)base;
+
+    brood__executor_disband(&manager->executor);
+}
+
+static void free_parts(brood__manager_t *base)
+{
+    brood__executor_fini(
+        &((brood_thread_manager_t *)(void *)base)->executor);
+}
+
+static void cancel(brood__manager_t *base)
+{
+    brood__executor_stop(&((brood_thread_manager_t *)(void *)base)->executor,
+                         BROOD_STOP_CANCEL);
+}
+
+static void forked(brood__manager_t *base)
+{
+    brood__executor_forked(
+        &((brood_thread_manager_t *)(void *)base)->executor);
+}
+
+/* The last worker has left. After the call of say_retired() the manager may be
+ * gone as soon as this thread has ended. */
+static void on_rest(brood__executor_t *executor)
+{
+    brood_thread_manager_t *manager
+        = BROOD__CONTAINER(executor, brood_thread_manager_t, executor);
+
+    if (brood__load(&manager->base.retiring, acquire))
+        say_retired(manager);
+}
+
+static void say_retired(brood_thread_manager_t *manager)
+{
+    if (!brood__swap(&manager->retired, 1, acq_rel))
+        brood__manager_retired(&manager->base);
+}
+
+/* ---- look-up ------------------------------------------------------------ */
+
+apr_status_t brood_thread_manager_get(brood_thread_manager_t **manager,
+                                      const char *id, unsigned flags)
+{
+    brood__manager_t *base = NULL;
+    apr_status_t rv;
+
+    if (!manager)
+        return APR_EINVAL;
+    rv = brood__manager_get(&base, &thread_kind, id, flags);
+    *manager = (brood_thread_manager_t *)(void *)base;
+    return rv;
+}
+
+typedef struct each_t {
+    brood_thread_manager_each_fn *fn;
+    void *baton;
+} each_t;
+
+static int show_one(brood__manager_t *base, void *baton)
+{
+    each_t *each = baton;
+
+    return each->fn((brood_thread_manager_t *)(void *)base, each->baton);
+}
+
+apr_status_t brood_thread_manager_each(brood_thread_manager_each_fn *fn,
+                                       void *baton)
+{
+    each_t each = { fn, baton };
+
+    return fn ? brood__manager_each(&thread_kind, show_one, &each)
+              : APR_EINVAL;
+}
+
+brood_thread_manager_t *
+brood_thread_manager_retain(brood_thread_manager_t *manager)
+{
+    if (manager && brood__life_on())
+        brood__manager_retain(&manager->base);
+    return manager;
+}
+
+brood_thread_manager_t *
+brood_thread_manager_release(brood_thread_manager_t *manager)
+{
+    if (manager && brood__life_on())
+        brood__manager_release(&manager->base);
+    return NULL;
+}
+
+const char *brood_thread_manager_id(brood_thread_manager_t *manager)
+{
+    return manager && brood__life_on() ? manager->base.id : NULL;
+}
+
+uint64_t brood_thread_manager_owner_serial(brood_thread_manager_t *manager)
+{
+    return manager && brood__life_on() ? manager->base.owner_serial : 0;
+}
+
+int brood_thread_manager_is_running(brood_thread_manager_t *manager)
+{
+    return manager && brood__life_on()
+           && brood__executor_is_running(&manager->executor);
+}
+
+const char *brood_thread_manager_task_type(brood_thread_manager_t *manager,
+                                           char *buf, apr_size_t len)
+{
+    int typed;
+
+    if (!manager || !buf || !len || !brood__life_on())
+        return NULL;
+    brood__lock(&manager->executor.lock);
+    typed = manager->executor.task_type != NULL;
+    if (typed)
+        snprintf(buf, len, "%s", manager->executor.task_type);
+    brood__unlock(&manager->executor.lock);
+    return typed ? buf : NULL;
+}
+
+const char *brood_thread_manager_describe(brood_thread_manager_t *manager,
+                                          char *buf, apr_size_t len)
+{
+    char detail[DETAIL_MAX] = "";
+
+    if (!buf)
+        return NULL;
+    if (manager && brood__life_on()) {
+        brood__lock(&manager->executor.lock);
+        snprintf(detail, sizeof(detail), "%d workers%s%s%s",
+                 manager->executor.n_threads,
+                 manager->executor.task_type ? ", type '" : "",
+                 manager->executor.task_type ? manager->executor.task_type : "",
+                 manager->executor.task_type ? "'" : "");
+        brood__unlock(&manager->executor.lock);
+    } else {
+        manager = NULL;
+    }
+    return brood__manager_describe(manager ? &manager->base : NULL,
+                                   thread_kind.noun, detail, buf, len);
+}
+
+/* ---- start, stop -------------------------------------------------------- */
+
+int brood__default_workers(void)
+{
+    int n = 4 * brood__cpus;
+
+    if (n > 256)
+        n = 256;
+    return n < 8 ? 8 : n;
+}
+
+/* Durations are converted to nanoseconds; negative: for ever. */
+static int64_t to_ns(apr_interval_time_t us)
+{
+    return us < 0 || us > INT64_MAX / 4000 ? -1 : us * 1000;
+}
+
+/* APR_EINVAL for what makes no sense. */
+static apr_status_t check_options(brood__executor_options_t *to,
+                                  const brood_thread_manager_options_t *o)
+{
+    memset(to, 0, sizeof(*to));
+    to->max_workers = o->max_workers ? o->max_workers
+                                     : brood__default_workers();
+    to->min_workers = o->min_workers < 0 ? 0 : o->min_workers;
+    if (o->min_workers == 0)
+        to->min_workers = 1;
+    else if (!o->max_workers && to->min_workers > to->max_workers)
+        to->max_workers = to->min_workers;
+    to->max_spares = o->max_spares < 0 ? 0 : o->max_spares;
+    if (o->max_spares == 0)
+        to->max_spares = to->max_workers;
+    if (to->max_workers < 1 || to->max_workers > BROOD__WORKERS_MAX
+        || to->min_workers > to->max_workers
+        || to->max_spares > BROOD__WORKERS_MAX || o->capacity < 0
+        || o->when_full < BROOD_WHEN_FULL_REJECT
+        || o->when_full > BROOD_WHEN_FULL_RUN || o->full_timeout < 0
+        || o->idle_timeout < 0)
+        return APR_EINVAL;
+    if (to->max_spares > BROOD__WORKERS_MAX - to->max_workers)
+        to->max_spares = BROOD__WORKERS_MAX - to->max_workers;
+    to->max_idle = -1;
+    to->spin = o->spin;
+    to->idle_timeout = o->idle_timeout ? to_ns(o->idle_timeout) : -1;
+    to->full_timeout = o->full_timeout ? to_ns(o->full_timeout) : -1;
+    to->stack_size = o->stack_size;
+    to->prefix = o->thread_name_prefix;
+    to->task_type = o->task_type;
+    to->capacity = o->capacity;
+    to->when_full = o->when_full;
+    return APR_SUCCESS;
+}
+
+/* The program's hooks return nothing: a start cannot fail. */
+static apr_status_t start_hook(void *baton)
+{
+    brood_thread_manager_t *manager = baton;
+
+    if (manager->executor.options.on_worker_start)
+        manager->executor.options.on_worker_start(manager->executor.options.user_baton);
+    return APR_SUCCESS;
+}
+
+static void exit_hook(void *baton)
+{
+    brood_thread_manager_t *manager = baton;
+
+    if (manager->executor.options.on_worker_exit)
+        manager->executor.options.on_worker_exit(manager->executor.options.user_baton);
+}
+
+apr_status_t
+brood_thread_manager_start(brood_thread_manager_t *manager,
+                           const brood_thread_manager_options_t *options)
+{
+    brood_thread_manager_options_t full = BROOD_THREAD_MANAGER_OPTIONS_INIT;
+    brood__executor_options_t to;
+    apr_status_t rv;
+
+    if (!manager)
+        return APR_EINVAL;
+    rv = brood__life_check();
+    if (rv != APR_SUCCESS)
+        return rv;
+    if (options) {
+        if (options->size < OPTIONS_SIZE_0_1 || options->size > sizeof(full))
+            return APR_EINVAL;
+        memcpy(&full, options, options->size); /* newer fields stay default */
+    }
+    rv = check_options(&to, &full);
+    if (rv != APR_SUCCESS)
+        return rv;
+    if (brood__load(&manager->base.retiring, acquire))
+        return BROOD_ESTOPPED;
+    if (!to.prefix)
+        to.prefix = manager->base.id && *manager->base.id ? manager->base.id
+                                                          : "brood";
+    to.on_start = start_hook;
+    to.on_exit = exit_hook;
+    to.hook_baton = manager;
+    to.on_worker_start = full.on_worker_start;
+    to.on_worker_exit = full.on_worker_exit;
+    to.user_baton = full.hook_baton;
+    to.daemon = full.daemon;
+    return brood__executor_start(&manager->executor, &to);
+}
+
+apr_status_t brood_thread_manager_stop(brood_thread_manager_t *manager,
+                                       brood_stop_e how,
+                                       apr_interval_time_t timeout)
+{
+    apr_status_t rv = brood__life_check();
+
+    if (rv != APR_SUCCESS)
+        return rv;
+    if (!manager || (how != BROOD_STOP_DRAIN && how != BROOD_STOP_CANCEL))
+        return APR_EINVAL;
+    if (brood__executor_is_self(&manager->executor))
+        return BROOD_EDEADLK;
+    rv = brood__executor_stop(&manager->executor, how);
+    return rv == APR_SUCCESS
+               ? brood__executor_wait_rest(&manager->executor,
+                                           brood__deadline(timeout))
+               : rv;
+}
+
+apr_status_t brood_thread_manager_wait_idle(brood_thread_manager_t *manager,
+                                            apr_interval_time_t timeout)
+{
+    apr_status_t rv = brood__life_check();
+
+    if (rv != APR_SUCCESS)
+        return rv;
+    if (!manager)
+        return APR_EINVAL;
+    if (brood__executor_is_self(&manager->executor))
+        return BROOD_EDEADLK;
+    if (!manager->executor.ever_started)
+        return BROOD_ENOTSTARTED;
+    return brood__executor_wait_idle(&manager->executor,
+                                     brood__deadline(timeout));
+}
+
+apr_status_t brood_thread_manager_resize(brood_thread_manager_t *manager,
+                                         int min, int max)
+{
+    apr_status_t rv = brood__life_check();
+
+    if (rv != APR_SUCCESS)
+        return rv;
+    if (!manager || max < 0 || max > BROOD__WORKERS_MAX)
+        return APR_EINVAL;
+    return brood__executor_resize(&manager->executor, min, max);
+}
+
+apr_status_t brood_thread_manager_stats(brood_thread_manager_t *manager,
+                                        brood_stats_t *stats)
+{
+    brood_stats_t full = BROOD_STATS_INIT;
+    apr_status_t rv = brood__life_check();
+
+    if (rv != APR_SUCCESS)
+        return rv;
+    if (!manager || !stats || stats->size < STATS_SIZE_0_1
+        || stats->size > sizeof(full))
+        return APR_EINVAL;
+    brood__executor_stats(&manager->executor, &full);
+    full.size = stats->size;
+    memcpy(stats, &full, stats->size);
+    return APR_SUCCESS;
+}
+
+/* ---- submit ------------------------------------------------------------- */
+
+apr_status_t brood_thread_manager_submit(brood_future_t **future,
+                                         brood_thread_manager_t *manager,
+                                         brood_task_fn *fn, void *baton,
+                                         const brood_task_options_t *options)
+{
+    if (BROOD__UNLIKELY(!manager || !fn)) {
+        if (future)
+            *future = NULL;
+        return APR_EINVAL;
+    }
+    return brood__executor_submit(future, &manager->executor, fn, baton,
+                                  options);
+}
+
+apr_status_t brood_thread_manager_submit_many(
+    brood_future_t **futures, brood_thread_manager_t *manager,
+    const brood_task_t *tasks, apr_size_t n,
+    const brood_task_options_t *options)
+{
+    apr_size_t i;
+
+    for (i = 0; futures && i < n; i++)
+        futures[i] = NULL;
+    if (!manager || (!tasks && n))
+        return APR_EINVAL;
+    for (i = 0; i < n; i++)
+        if (!tasks[i].fn)
+            return APR_EINVAL;
+    return brood__executor_submit_many(futures, &manager->executor, tasks, n,
+                                       options);
+}

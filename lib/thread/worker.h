@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * worker.h: the inside of an executor, for the files of this folder only.
+ *
+ * A worker is, under the executor's lock, in one of these states:
+ *
+ *     FREE --(1)--> ACTIVE <--(2)--> ASLEEP
+ *       ^             |  ^             |
+ *       |             |  `----(3)--- WATCHING
+ *       `----(4)------+----------------'
+ *
+ *   (1) spawn: a thread is made (it may begin as WATCHING).
+ *   (2) it found nothing and registered in `sleepers`; woken, it becomes
+ *   WATCHING: the sentinel, of which there is one at most.
+ *   (3) the sentinel joins the work, or goes back to sleep.
+ *   (4) it leaves: the executor ends, or it is one too many.
+ *
+ * An ACTIVE worker may be `blocked` (its task waits and said so) or `stuck`
+ * (the sentinel found that it does not move); then it does not count as awake.
+ */
+
+#ifndef BROOD_THREAD_WORKER_H
+#define BROOD_THREAD_WORKER_H
+
+#include <brood/errors.h>
+
+#include "observe/histogram.h"
+#include "thread/deque.h"
+#include "thread/executor.h"
+#include "thread/marks.h"
+
+typedef enum {
+    BROOD__WORKER_FREE,
+    BROOD__WORKER_ACTIVE,
+    BROOD__WORKER_ASLEEP,
+    BROOD__WORKER_WATCHING,
+    BROOD__WORKER_LEAVING
+} brood__worker_e;
+
+/* What a sleeping worker's gate says. */
+enum { BROOD__GATE_OPEN, BROOD__GATE_SHUT, BROOD__GATE_LEAVE };
+
+enum {
+    BROOD__ERRAND_URGENT, /* high priority, due, notices, leases */
+    BROOD__ERRAND_LOW,
+    BROOD__ERRAND_LISTS
+};
+
+struct brood__worker_t {
+    brood__deque_t deque;
+
+    /* The owner's. Counters are written by it alone and read by others. */
+    brood__place_t place BROOD__ALIGNED(BROOD__LINE);
+    brood__executor_t *executor;
+    unsigned tick;     /* tasks run since long ago */
+    unsigned turn;     /* lane to look at first */
+    unsigned victim;   /* worker to steal from first */
+    unsigned toggles;  /* times it raised `need` again after a search */
+    int searching;     /* it is the searcher */
+    long long base;    /* deque.bottom when the running task began */
+    atomic_ullong ran; /* tasks begun and ended */
+    atomic_ullong failed, unrun, elsewhere, steals, spawned;
+    atomic_int running; /* a task runs */
+
+    /* The executor's: under its lock. */
+    brood__worker_e state BROOD__ALIGNED(BROOD__LINE);
+    int number;
+    unsigned slot;  /* in executor->workers */
+    int blocks;     /* depth of blocking; > 0: blocked */
+    atomic_int stuck; /* also read by its owner without the lock */
+    int interrupted; /* a stop with CANCEL has cut one wait short */
+    brood__sleep_t *sleep; /* that its task is in */
+    brood__link_t link;    /* in sleepers, or in the free list */
+    brood__thread_t *thread;
+    unsigned long long seen_ran; /* by the sentinel */
+    int64_t seen_cpu, seen_at, still_since;
+    unsigned long long watched_ran; /* by the watchdog */
+    int64_t watched_since;
+    int reported;
+    brood__os_cpu_clock_t clock;
+
+    /* The name of the running task, while the executor is watched. */
+    brood__lock_t name_lock;
+    const char *name; /* under name_lock */
+
+    atomic_uint gate BROOD__ALIGNED(BROOD__LINE);
+};
+
+typedef enum {
+    BROOD__RESTING,
+    BROOD__RUNS,
+    BROOD__STOPPING,
+    BROOD__ENDING
+} brood__executor_e;
+
+struct brood__executor_t {
+    brood__home_t home; /* of its futures */
+    brood__scope_t *service;
+    void (*on_rest)(brood__executor_t *);
+    brood__node_t *owner; /* of the manager around it, or NULL */
+
+    brood__inbox_t inbox;
+
+    /* Looked at before every task. */
+    atomic_uint special BROOD__ALIGNED(BROOD__LINE);
+    atomic_int shrinking; /* there are more workers than may */
+    int cancelling;       /* under lock */
+
+    /* Who works. Hints, exact under the lock. */
+    atomic_int searching BROOD__ALIGNED(BROOD__LINE); /* 0 or 1 */
+    atomic_int awake; /* active, neither blocked nor stuck */
+    atomic_int watching; /* a sentinel is on duty */
+    atomic_int n_asleep;
+
+    atomic_int queued BROOD__ALIGNED(BROOD__LINE); /* when it has a capacity */
+    atomic_int score;     /* of searches that paid; the searcher's */
+    atomic_uint probe;    /* the searcher's */
+    atomic_int n_waiting; /* for room */
+    atomic_ullong rejected;
+    atomic_ullong unrun; /* tasks that outsiders refused to run */
+    brood__histogram_t wait_time, run_time;
+
+    brood__lock_t control BROOD__ALIGNED(BROOD__LINE); /* one start or stop */
+
+    brood__lock_t lock BROOD__ALIGNED(BROOD__LINE); /* guards all below */
+    brood__executor_e state;
+    int ever_started;
+    int closing; /* a stop has begun and not yet settled who may submit */
+    brood__executor_options_t options;
+    char *prefix, *task_type; /* task_type changes only while RESTING */
+    int n_threads, n_active, n_blocked;
+    int next_number;
+    brood__worker_t *sentinel;
+    brood__link_t sleepers; /* newest first */
+    brood__link_t free;     /* workers without a thread */
+    brood__link_t errands[BROOD__ERRAND_LISTS];
+    atomic_uint n_errands; /* in all lists; written under the lock */
+    brood__link_t delayed; /* tasks not yet due, by errand.link */
+    brood__link_t rest_waiters, idle_waiters, space_waiters;
+    brood__thread_t *ended; /* the last thread that left, not yet joined */
+    apr_status_t start_status; /* why the last worker could not start */
+    uint64_t n_started, n_wakes, n_errands_put;
+    brood__timer_t watch;
+    int watch_armed;
+    brood__worker_t **workers; /* entries are set once, read without the lock */
+    atomic_uint n_workers;
+
+    brood__notices_t notices;
+};
+
+extern const brood__place_ops_t brood__worker_place_ops;
+
+BROOD__INLINE brood__worker_t *brood__worker_self(void)
+{
+    brood__place_t *place = brood__self.place;
+
+    return place && place->ops == &brood__worker_place_ops
+               ? BROOD__CONTAINER(place, brood__worker_t, place)
+               : NULL;
+}
+
+/* The trampoline of a task that has a future. */
+apr_status_t brood__run_future(void *future, void **unused);
+
+/* What it returns; no status of a task is any of these. */
+#define BROOD__TOMBSTONE (BROOD_ERROR_BASE - 1) /* claimed elsewhere */
+#define BROOD__NOT_OURS  (BROOD_ERROR_BASE - 2) /* ... with its scope */
+#define BROOD__FAILED    (BROOD_ERROR_BASE - 3) /* its future knows how */
+
+/* Run a task on the caller's stack, at its own scope; it is accepted by that. */
+apr_status_t brood__run_here(brood_future_t *task, brood_task_fn *fn,
+                             void *baton);
+
+/* The name of the task of a slot, or NULL. */
+const char *brood__call_name(const brood__call_t *call);
+
+/* ---- rest.c: sleeping and waking ---------------------------------------- */
+
+/* Is anything queued anywhere? */
+int brood__executor_some(brood__executor_t *executor);
+void brood__executor_wake(brood__executor_t *executor);
+void brood__executor_wake_locked(brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock);
+void brood__executor_set_need(brood__executor_t *executor);
+void brood__executor_count_awake(brood__executor_t *executor, int delta);
+int brood__executor_can_spawn(brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock);
+
+/* True: go on; false: leave. */
+int brood__worker_rest(brood__worker_t *worker);
+
+void brood__worker_deactivate(brood__worker_t *worker)
+    BROOD__NO_ANALYSIS;
+void brood__worker_found(brood__worker_t *worker);
+
+/* There may be fewer workers from now on. */
+void brood__executor_send_surplus(brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock);
+
+int brood__worker_is_surplus(brood__worker_t *worker);
+
+/* As brood__executor_wait_rest(), and no cancel cuts it short. */
+void brood__executor_wait_rest_firm(brood__executor_t *executor,
+                                    int64_t deadline);
+
+/* After something ended: is the executor idle, or at rest? Tells who waits. */
+void brood__executor_check(brood__executor_t *executor);
+
+/* ---- sentinel.c --------------------------------------------------------- */
+
+/* On duty. 1: work, 0: sleep, -1: leave. */
+int brood__worker_watch(brood__worker_t *worker);
+
+/* ---- work.c: the worker's life ------------------------------------------ */
+
+void brood__worker_main(void *worker);
+
+/* Run a task and give its scope's reference back. */
+void brood__worker_run(brood__worker_t *worker, const brood__call_t *call);
+
+/* ---- crew.c: making and ending threads ---------------------------------- */
+
+apr_status_t brood__executor_spawn(brood__executor_t *executor, int watching)
+    BROOD__REQUIRES(executor->lock);
+void brood__worker_leave(brood__worker_t *worker, apr_status_t start_status);
+void brood__executor_end_all(brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock);
+
+/* ---- watch.c: the watchdog ------------------------------------------------ */
+
+/* Somebody works: see to it that long tasks are noticed. */
+void brood__executor_watch(brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock);
+void brood__executor_unwatch(brood__executor_t *executor);
+
+/* ns; <= 0: nobody watches. */
+int64_t brood__executor_warning(brood__executor_t *executor);
+
+/* ---- errand.c ----------------------------------------------------------- */
+
+void brood__executor_post(brood__home_t *home, brood__errand_t *errand);
+void brood__errand_push(brood__executor_t *executor, brood__errand_t *errand,
+                        int list) BROOD__REQUIRES(executor->lock);
+brood__errand_t *brood__errand_pop(brood__executor_t *executor, unsigned tick,
+                                   int idle);
+void brood__executor_undelay(brood__home_t *home, brood_future_t *future);
+void brood__executor_cancel_delayed(brood__executor_t *executor);
+void brood__executor_delay(brood__executor_t *executor, brood_future_t *future)
+    BROOD__REQUIRES(executor->lock);
+
+/* A tick at which a low errand goes first. */
+#define BROOD__LOW_TICK 31
+
+/* ---- capacity.c --------------------------------------------------------- */
+
+/* Take room for n tasks: APR_SUCCESS, or BROOD_EFULL. */
+apr_status_t brood__capacity_take(brood__executor_t *executor, int n);
+void brood__capacity_give(brood__executor_t *executor, int n);
+/* Wait for room, as the options say; APR_SUCCESS: try again. */
+apr_status_t brood__capacity_wait(brood__executor_t *executor,
+                                  int64_t deadline);
+/* The executor stops: nobody waits for room any more. */
+void brood__capacity_close(brood__executor_t *executor);
+
+/* ---- cancel.c ----------------------------------------------------------- */
+
+/* Settle all that is queued with `status`, from any thread. */
+void brood__executor_refuse_queued(brood__executor_t *executor,
+                                   apr_status_t status);
+void brood__executor_interrupt(brood__executor_t *executor);
+void brood__call_refuse(brood__executor_t *executor, const brood__call_t *call,
+                        apr_status_t status);
+
+/* A sleep in a list under the executor's lock. */
+typedef struct brood__sleeper_t {
+    brood__link_t link;
+    brood__sleep_t sleep;
+} brood__sleeper_t;
+
+void brood__sleepers_fire(brood__link_t *list, int all);
+
+/* Enlist was done under the lock; sleep, and delist. */
+apr_status_t brood__sleeper_wait(brood__executor_t *executor,
+                                 brood__sleeper_t *sleeper, int64_t deadline);
+
+#endif /* BROOD_THREAD_WORKER_H */
