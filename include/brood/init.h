@@ -16,7 +16,9 @@
  *
  * brood_initialize() is counted, like apr_initialize(), and holds its own
  * count on APR. brood_terminate() gives one back; the last one stops every
- * manager and waits for everything that runs.
+ * manager and waits for everything that runs. Before the first and after the
+ * last of these calls, every call that returns a status returns APR_EINIT, but
+ * for those that say otherwise.
  *
  * @section fork Fork
  *
@@ -36,12 +38,15 @@ BROOD_BEGIN_DECLS
 /**
  * Make brood ready for use.
  *
- * @retval BROOD_EFORKED the process was forked after an earlier call.
- * @retval APR_ENOMEM    memory ran out; brood is as it was.
+ * @retval BROOD_EFORKED  the process was forked after an earlier call.
+ * @retval BROOD_ESTOPPED a task or thread of brood's asks while the last
+ *                        brood_terminate() is under way, or that one was called
+ *                        by one of these and nobody has joined them yet.
+ * @retval APR_ENOMEM     memory ran out; brood is as it was.
  *
  * @threads   any; not from a signal handler, a destructor or DllMain.
  * @ownership one count is the caller's, given back by brood_terminate().
- * @blocks    never.
+ * @blocks    while the last brood_terminate() is under way on another thread.
  */
 BROOD_API apr_status_t brood_initialize(void);
 
@@ -51,8 +56,10 @@ BROOD_API apr_status_t brood_initialize(void);
  * Every manager that still runs is stopped: daemon ones cancel, the others
  * drain, up to brood_terminate_timeout_set(), then cancel, and the log hook is
  * told. Call it last in main() or from the executable's atexit(), never from a
- * destructor of a library or from DllMain. On one of brood's own threads it
- * cancels what runs and returns without joining.
+ * destructor of a library or from DllMain. On one of brood's own threads, or in
+ * a task, it cancels what runs and returns without joining; a later call on
+ * another thread joins. Other threads that have used brood may still be there,
+ * but must not be in a call of brood.
  *
  * @threads   any; see above.
  * @ownership every handle of brood is invalid after the last call.

@@ -31,10 +31,10 @@
 /** Always a new manager on the current node, in place of one of the same id. */
 #define BROOD_GET_FORCE_CREATE 0x1u
 /** BROOD_ENOTFOUND instead of making one. */
-#define BROOD_GET_STRICT       0x2u
+#define BROOD_GET_STRICT 0x2u
 /** In a task: if none is found, make it on the node that owns the manager that
  *  runs the task, so that later tasks find it too. */
-#define BROOD_GET_AT_OWNER     0x4u
+#define BROOD_GET_AT_OWNER 0x4u
 
 /** What to do with the tasks that are still queued when a manager stops. */
 typedef enum {
@@ -56,21 +56,21 @@ typedef enum {
  * thread is timed.
  */
 typedef struct brood_stats_t {
-    apr_size_t size;       /**< sizeof this struct, as the caller knows it */
-    uint64_t submitted;    /**< accepted tasks */
-    uint64_t completed;    /**< tasks that ran and returned APR_SUCCESS */
-    uint64_t failed;       /**< tasks that ran and returned anything else */
-    uint64_t canceled;     /**< tasks that never ran: canceled or expired */
-    uint64_t rejected;     /**< refused submits: full, type, stopped */
-    uint64_t queued;       /**< accepted and not begun, now */
-    uint64_t running;      /**< begun and not ended, now */
-    uint64_t workers;      /**< threads, now */
-    uint64_t idle;         /**< threads that sleep, now */
-    uint64_t blocked;      /**< threads whose task waits, now */
-    uint64_t started;      /**< threads ever started */
-    uint64_t wakes;        /**< wake-ups of sleeping threads */
-    uint64_t steals;       /**< tasks taken from another worker */
-    uint64_t oldest_age;   /**< us since the oldest queued task that is known
+    apr_size_t size;     /**< sizeof this struct, as the caller knows it */
+    uint64_t submitted;  /**< accepted tasks */
+    uint64_t completed;  /**< tasks that ran and returned APR_SUCCESS */
+    uint64_t failed;     /**< tasks that ran and returned anything else */
+    uint64_t canceled;   /**< tasks that never ran: canceled or expired */
+    uint64_t rejected;   /**< refused submits: full, type, stopped */
+    uint64_t queued;     /**< accepted and not begun, now */
+    uint64_t running;    /**< begun and not ended, now */
+    uint64_t workers;    /**< threads, now */
+    uint64_t idle;       /**< threads that sleep, now */
+    uint64_t blocked;    /**< threads whose task waits, now */
+    uint64_t started;    /**< threads ever started */
+    uint64_t wakes;      /**< wake-ups of sleeping threads */
+    uint64_t steals;     /**< tasks taken from another worker */
+    uint64_t oldest_age; /**< us since the oldest queued task that is known
                                 was submitted; 0: none */
     uint64_t wait_time[BROOD_HISTOGRAM_BUCKETS]; /**< submit to begin */
     uint64_t run_time[BROOD_HISTOGRAM_BUCKETS];  /**< begin to end */
@@ -82,7 +82,7 @@ typedef struct brood_stats_t {
 #define BROOD_STATS_INIT                                                       \
     {                                                                          \
         sizeof(brood_stats_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,       \
-            { 0 }, { 0 }, 0, 0                                                     \
+            { 0 }, { 0 }, 0, 0                                                 \
     }
 
 #endif /* BROOD_MANAGER_H */

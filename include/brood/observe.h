@@ -17,10 +17,11 @@
  */
 
 /** How much a log line matters. */
-#define BROOD_LOG_ERROR   0 /**< something was lost or had to be given up */
-#define BROOD_LOG_WARNING 1 /**< something runs or waits suspiciously long, or a
+#define BROOD_LOG_ERROR 0 /**< something was lost or had to be given up */
+#define BROOD_LOG_WARNING                                                      \
+    1                    /**< something runs or waits suspiciously long, or a
                                  failure that nobody read */
-#define BROOD_LOG_INFO    2 /**< a refusal that its caller was told of too */
+#define BROOD_LOG_INFO 2 /**< a refusal that its caller was told of too */
 
 /** One line, without a newline. */
 typedef void brood_log_fn(int level, const char *line, void *baton);
@@ -63,8 +64,10 @@ BROOD_BEGIN_DECLS
  *
  * @threads   any; also before brood_initialize().
  * @ownership @a baton must stay good until another hook was set and no call of
- *            the old one is under way: this waits for calls on other threads.
- * @blocks    until no call of the old hook is under way.
+ *            the old one is under way: this waits for calls on other threads,
+ *            unless it is called from within a hook.
+ * @blocks    until no call of the old hook is under way; from within a hook
+ *            never.
  */
 BROOD_API void brood_log_hook_set(brood_log_fn *fn, void *baton);
 
@@ -106,8 +109,8 @@ BROOD_API void brood_task_hooks_set(brood_task_hook_fn *before,
  * @ownership nothing moves.
  * @blocks    never.
  */
-BROOD_API apr_status_t brood_watchdog_set(
-    const brood_watchdog_options_t *options);
+BROOD_API apr_status_t
+brood_watchdog_set(const brood_watchdog_options_t *options);
 
 /** Takes a piece of text; anything but APR_SUCCESS ends the writing. */
 typedef apr_status_t brood_text_fn(const char *text, apr_size_t len,

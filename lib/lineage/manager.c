@@ -23,11 +23,12 @@ static atomic_ullong g_serial; /* the last one given out */
 static apr_status_t make_base(brood__manager_t *manager, const char *id);
 static void drop_base(brood__manager_t *manager);
 static void free_manager(brood__manager_t *manager);
+static void mark_retiring(brood__manager_t *manager);
 static void begin_retire(brood__manager_t *manager)
     BROOD__REQUIRES(brood__registry);
 static void retire(brood__job_t *job);
 static void finish(brood__job_t *job);
-static brood__manager_t *next_to_cancel(void);
+static void cancel(brood__job_t *job);
 static size_t copy_live(brood__manager_t **managers, size_t room,
                         const brood__kind_t *kind)
     BROOD__REQUIRES(brood__registry);
@@ -137,10 +138,13 @@ static void free_manager(brood__manager_t *manager)
 
 /* ---- death ---------------------------------------------------------------- */
 
+/* All are marked before the first is dealt with: none finds another. */
 void brood__owner_died(brood__node_t *node)
 {
     brood__link_t *link;
 
+    BROOD__LIST_EACH (&node->managers, link)
+        mark_retiring(BROOD__CONTAINER(link, brood__manager_t, of_owner));
     BROOD__LIST_EACH (&node->managers, link)
         begin_retire(BROOD__CONTAINER(link, brood__manager_t, of_owner));
 }
@@ -150,6 +154,8 @@ void brood__managers_retire(void)
     brood__link_t *link;
 
     brood__registry_lock();
+    BROOD__LIST_EACH (&g_all, link)
+        mark_retiring(BROOD__CONTAINER(link, brood__manager_t, all));
     BROOD__LIST_EACH (&g_all, link)
         begin_retire(BROOD__CONTAINER(link, brood__manager_t, all));
     brood__registry_unlock();
@@ -183,11 +189,16 @@ void brood__owner_freed(brood__node_t *node)
             BROOD__CONTAINER(link, brood__manager_t, of_owner));
 }
 
+static void mark_retiring(brood__manager_t *manager)
+{
+    brood__store(&manager->retiring, 1, release); /* (1) */
+}
+
 static void begin_retire(brood__manager_t *manager)
 {
-    if (brood__load(&manager->retiring, relaxed))
+    if (manager->begun)
         return;
-    brood__store(&manager->retiring, 1, release); /* (1) */
+    manager->begun = 1;
     brood__collector_owe(1);
     manager->job.fn = retire;
     brood__collector_push(&manager->job);
@@ -215,36 +226,37 @@ static void finish(brood__job_t *job)
 size_t brood__managers_cancel(void)
 {
     brood__manager_t *manager;
-    size_t n = 0;
-
-    while ((manager = next_to_cancel()) != NULL) {
-        if (manager->kind->cancel)
-            manager->kind->cancel(manager);
-        brood__manager_release(manager);
-        n++;
-    }
-    return n;
-}
-
-/* Retained. */
-static brood__manager_t *next_to_cancel(void)
-{
-    brood__manager_t *found = NULL;
-    brood__manager_t *manager;
     brood__link_t *link;
+    size_t n = 0;
 
     brood__registry_lock();
     BROOD__LIST_EACH (&g_all, link) {
         manager = BROOD__CONTAINER(link, brood__manager_t, all);
-        if (!manager->finished && !manager->canceled) {
-            manager->canceled = 1;
-            brood__manager_retain(manager);
-            found = manager;
-            break;
-        }
+        if (manager->finished || manager->canceled)
+            continue;
+        manager->canceled = 1;
+        brood__manager_retain(manager);
+        manager->cancel_job.fn = cancel;
+        brood__collector_push(&manager->cancel_job);
+        n++;
     }
     brood__registry_unlock();
-    return found;
+    return n;
+}
+
+/* Comes after retire(), because that was queued before. */
+static void cancel(brood__job_t *job)
+{
+    brood__manager_t *manager = BROOD__CONTAINER(job, brood__manager_t,
+                                                 cancel_job);
+    int finished;
+
+    brood__registry_lock();
+    finished = manager->finished;
+    brood__registry_unlock();
+    if (!finished && manager->kind->cancel)
+        manager->kind->cancel(manager);
+    brood__manager_release(manager);
 }
 
 void brood__managers_forked(void)

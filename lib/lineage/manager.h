@@ -44,8 +44,8 @@ typedef struct brood__kind_t {
     /* Free what make() made; the object itself is freed by the registry. On any
      * thread; `service` and `owner` are NULL by now. */
     void (*free)(struct brood__manager_t *manager); /* (4) */
-    /* The library ends and RETIRING took too long: cancel what runs. Any
-     * thread, perhaps at the same time as finish(). NULL: nothing to do. */
+    /* The library ends and RETIRING took too long: cancel what runs. On the
+     * collector, after retire() and before finish(). NULL: nothing to do. */
     void (*cancel)(struct brood__manager_t *manager);
     /* In a forked child, on its only thread: make hot paths refuse. Takes no
      * lock. NULL: nothing to do. */
@@ -72,8 +72,10 @@ typedef struct brood__manager_t {
     brood__link_t of_owner; /* under the registry's lock */
     brood__link_t all;      /* under the registry's lock */
     brood__job_t job;       /* what the collector has to do next */
-    int canceled;           /* kind->cancel() was called; registry's lock */
-    int finished;           /* (3); registry's lock */
+    brood__job_t cancel_job;
+    int begun; /* the job of (1) was queued; these under the registry's lock */
+    int canceled; /* cancel_job was queued */
+    int finished; /* (3) */
 } brood__manager_t;
 
 /* Look up, or make; see brood/manager.h. The handle is borrowed. Beside what is
@@ -121,8 +123,8 @@ size_t brood__manager_count(void);
 /* Arrow (1) for all of them. */
 void brood__managers_retire(void);
 
-/* kind->cancel() for those that are not finished. Returns how many there were,
- * without those that it was called for before. */
+/* kind->cancel() for those that are not finished, once; they retire already.
+ * Returns how many there were. */
 size_t brood__managers_cancel(void);
 
 /* In a forked child, by life.c. */

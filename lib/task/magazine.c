@@ -31,6 +31,7 @@ static struct {
 } g_depot = { .lock = BROOD__LOCK_INIT(BROOD__RANK_DEPOT) };
 
 static brood__magazine_t *own_magazine(void);
+static void park_loose(brood_future_t *future) BROOD__REQUIRES(g_depot.lock);
 static void swap_full(brood__magazine_t **own) BROOD__REQUIRES(g_depot.lock);
 static void take_loose(brood__magazine_t *own) BROOD__REQUIRES(g_depot.lock);
 static void cut_new(brood__magazine_t *own) BROOD__REQUIRES(g_depot.lock);
@@ -80,9 +81,7 @@ void brood__magazine_flush(brood_future_t *future)
         empty->item[0] = future;
         brood__self.magazine = empty;
     } else {
-        future->scope = (brood__scope_t *)(void *)g_depot.loose;
-        g_depot.loose = future;
-        g_depot.parked++;
+        park_loose(future);
     }
     brood__unlock(&g_depot.lock);
 }
@@ -95,11 +94,14 @@ void brood__magazine_exit(brood__self_t *self)
         return;
     self->magazine = NULL;
     brood__lock(&g_depot.lock);
-    if (own->n) {
+    if (own->n == BROOD__MAGAZINE) {
         own->next = g_depot.full;
         g_depot.full = own;
         g_depot.parked += own->n;
     } else {
+        /* Kept as it is, each thread that ends would leave one behind. */
+        while (own->n)
+            park_loose(own->item[--own->n]);
         own->next = g_depot.empty;
         g_depot.empty = own;
     }
@@ -149,7 +151,19 @@ static brood__magazine_t *own_magazine(void)
         return own;
     if (brood__self_watch() != APR_SUCCESS)
         return NULL;
-    return brood__alloc(sizeof(*own));
+    brood__lock(&g_depot.lock);
+    own = g_depot.empty;
+    if (own)
+        g_depot.empty = own->next;
+    brood__unlock(&g_depot.lock);
+    return own ? own : brood__alloc(sizeof(*own));
+}
+
+static void park_loose(brood_future_t *future)
+{
+    future->scope = (brood__scope_t *)(void *)g_depot.loose;
+    g_depot.loose = future;
+    g_depot.parked++;
 }
 
 static void swap_full(brood__magazine_t **own)

@@ -80,12 +80,21 @@ static void run_in_place(brood__worker_t *worker, brood_future_t *future)
 
     brood_future_retain(future); /* the queue's entry keeps its own */
     brood__purse_empty(&brood__self.purse);
-    worker->base = brood__load(&worker->deque.bottom, relaxed);
+    brood__worker_base(future);
     if (brood__future_run(future, scope) != APR_SUCCESS)
         brood__store(count, brood__load(count, relaxed) + 1, relaxed);
     worker->base = base;
     brood__store(&worker->ran, brood__load(&worker->ran, relaxed) + 1, relaxed);
     brood__scope_release(scope, 1);
+}
+
+/* Before a task with BROOD_WAIT_HELP runs: what it submits lies above this. */
+void brood__worker_base(const brood_future_t *future)
+{
+    brood__worker_t *worker = brood__worker_self();
+
+    if (worker && future->extra && (future->extra->flags & BROOD_WAIT_HELP))
+        worker->base = brood__load(&worker->deque.bottom, relaxed);
 }
 
 /* BROOD_WAIT_HELP: what the waiting task submitted itself lies above where the

@@ -30,8 +30,11 @@ apr_status_t brood__executor_spawn(brood__executor_t *executor, int watching)
     char name[NAME_MAX_];
     apr_status_t rv;
 
-    if (!worker)
+    if (!worker) {
+        executor->n_refused++;
+        executor->refused_with = APR_ENOMEM;
         return APR_ENOMEM;
+    }
     snprintf(name, sizeof(name), "%s-%d",
              executor->prefix ? executor->prefix : "brood", worker->number);
     if (watching) {
@@ -48,6 +51,8 @@ apr_status_t brood__executor_spawn(brood__executor_t *executor, int watching)
                              executor->options.stack_size);
     if (rv != APR_SUCCESS) {
         put_back(worker);
+        executor->n_refused++;
+        executor->refused_with = rv;
         return rv;
     }
     executor->n_threads++;
@@ -150,6 +155,7 @@ static brood__worker_t *get_record(brood__executor_t *executor)
     worker->toggles = 0;
     worker->interrupted = 0;
     worker->blocks = 0;
+    worker->lent = 0;
     worker->thread = NULL;
     brood__store(&worker->stuck, 0, relaxed);
     return worker;

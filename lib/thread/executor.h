@@ -159,6 +159,23 @@ int brood__executor_is_self(brood__executor_t *executor);
  * when the executor belongs to one. */
 brood__executor_t *brood__executor_current(void);
 
+/* ---- for affinity pools: lend.c ------------------------------------------- */
+
+/* How many threads could not be made so far, and the last one's status in
+ * *status, if not NULL. */
+unsigned brood__executor_refusals(brood__executor_t *executor,
+                                  apr_status_t *status);
+
+/* The calling worker, or NULL. */
+brood__worker_t *brood__worker_here(void);
+
+/* The calling worker's task runs other tasks itself, until 0: it is not long. */
+void brood__worker_lend(int on);
+
+/* Does a task run there? Its name, or "", is copied, cut to fit. Good until the
+ * worker's exit hook. */
+int brood__worker_peek(brood__worker_t *worker, char *name, size_t size);
+
 /* "I block" and its end: another worker may take this one's place. */
 void brood__worker_block(void);
 void brood__worker_unblock(void);

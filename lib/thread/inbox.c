@@ -151,7 +151,6 @@ static brood__lane_t *make_lane(brood__inbox_t *inbox)
     }
     lane->inbox = inbox;
     lane->index = n;
-    lane->until_stamp = 1;
     lane->block = block;
     start_block(lane, block);
     brood__store(&lane->next, block->slot, relaxed);
@@ -267,7 +266,6 @@ void brood__lane_mark_scope(brood__lane_t *lane, brood__scope_t *scope)
 
 void brood__lane_mark_time(brood__lane_t *lane)
 {
-    lane->until_stamp = BROOD__STAMP_EACH;
     put_mark(lane, brood__mark_time,
              (void *)(uintptr_t)(uint64_t)brood__os_now());
 }

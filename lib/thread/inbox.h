@@ -83,7 +83,6 @@ typedef struct brood__lane_t {
     brood__self_t *holder; /* its thread, or NULL; under the lanes' lock */
     struct brood__lane_t *next_of_thread; /* under the lanes' lock */
     atomic_ullong put;      /* tasks; read by statistics */
-    unsigned until_stamp;
 
     /* Emptied blocks on their way back: consumers push, the producer takes. */
     _Atomic(brood__block_t *) back BROOD__ALIGNED(BROOD__LINE);
@@ -189,24 +188,40 @@ BROOD__INLINE int brood__lane_room(brood__lane_t *lane)
            || brood__lane_reserve_slow(lane);
 }
 
+/* Nothing but a task is to be written: there is room, the scope is that of the
+ * last one, and no time need be marked. */
+BROOD__INLINE int brood__lane_plain(brood__lane_t *lane,
+                                    const brood__scope_t *scope)
+{
+    return lane->end - lane->at >= 3 && lane->scope == scope
+           && brood__load(&lane->put, relaxed) % BROOD__STAMP_EACH;
+}
+
+/* Then write it. */
+BROOD__INLINE void brood__lane_write(brood__lane_t *lane, brood_task_fn *fn,
+                                     void *baton)
+{
+    brood__slot_t *slot = lane->at;
+
+    lane->at = slot + 1;
+    brood__store(&slot->baton, baton, relaxed);
+    brood__store(&slot->fn, fn, release); /* (A) */
+    brood__store(&lane->put, brood__load(&lane->put, relaxed) + 1, relaxed);
+}
+
 /* Publish a task; inside enter and leave. `scope`'s reference goes with it.
  * False: there was no room (brood__lane_room()) and nothing happened. */
 BROOD__INLINE int brood__lane_put(brood__lane_t *lane, brood_task_fn *fn,
                                   void *baton, brood__scope_t *scope)
 {
-    brood__slot_t *slot;
-
     if (!brood__lane_room(lane))
         return 0;
     if (BROOD__UNLIKELY(lane->scope != scope))
         brood__lane_mark_scope(lane, scope);
-    if (BROOD__UNLIKELY(--lane->until_stamp == 0))
+    if (BROOD__UNLIKELY(
+            brood__load(&lane->put, relaxed) % BROOD__STAMP_EACH == 0))
         brood__lane_mark_time(lane);
-    slot = lane->at;
-    lane->at = slot + 1;
-    brood__store(&slot->baton, baton, relaxed);
-    brood__store(&slot->fn, fn, release); /* (A) */
-    brood__store(&lane->put, brood__load(&lane->put, relaxed) + 1, relaxed);
+    brood__lane_write(lane, fn, baton);
     return 1;
 }
 

@@ -125,7 +125,10 @@ static apr_status_t make(brood__manager_t *base)
 static void retire(brood__manager_t *base)
 {
     brood_thread_manager_t *manager = (brood_thread_manager_t *)(void *)base;
-    apr_status_t rv = brood__executor_stop(
+    apr_status_t rv;
+
+    brood__store(&manager->retiring, 1, seq_cst);
+    rv = brood__executor_stop(
         &manager->executor, manager->executor.options.daemon
                                 ? BROOD_STOP_CANCEL
                                 : BROOD_STOP_DRAIN);
@@ -160,14 +163,15 @@ static void forked(brood__manager_t *base)
         &((brood_thread_manager_t *)(void *)base)->executor);
 }
 
-/* The last worker has left. After the call of say_retired() the manager may be
- * gone as soon as this thread has ended. */
+/* The last worker has left, RESTING was set before. Either we see that retire()
+ * was called, or it sees RESTING. After say_retired() the manager may be gone as
+ * soon as this thread has ended. */
 static void on_rest(brood__executor_t *executor)
 {
     brood_thread_manager_t *manager
         = BROOD__CONTAINER(executor, brood_thread_manager_t, executor);
 
-    if (brood__load(&manager->base.retiring, acquire))
+    if (brood__load(&manager->retiring, seq_cst))
         say_retired(manager);
 }
 

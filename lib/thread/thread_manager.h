@@ -13,7 +13,8 @@
 
 struct brood_thread_manager_t {
     brood__manager_t base;
-    atomic_int retired; /* brood__manager_retired() was called */
+    atomic_int retiring; /* kind->retire() was called */
+    atomic_int retired;  /* brood__manager_retired() was called */
     brood__executor_t executor BROOD__ALIGNED(BROOD__LINE);
 };
 

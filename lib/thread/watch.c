@@ -84,7 +84,7 @@ static int look_at(brood__worker_t *worker, int64_t now, int64_t warning,
     brood__executor_t *executor = worker->executor;
 
     if (worker->state != BROOD__WORKER_ACTIVE
-        || !brood__load(&worker->running, relaxed)
+        || !brood__load(&worker->running, relaxed) || worker->lent
         || worker->watched_ran != ran + 1) {
         worker->watched_ran = ran + 1; /* never 0, which means not seen */
         worker->watched_since = now;

@@ -16,8 +16,6 @@ static int steal(brood__worker_t *worker, brood__call_t *call);
 static void run_own(brood__worker_t *worker);
 static void run_special(brood__worker_t *worker, const brood__call_t *call);
 static int run_errand(brood__worker_t *worker, int idle);
-static apr_status_t call_task(brood__worker_t *worker,
-                              const brood__call_t *call);
 static void run_one(brood__worker_t *worker, const brood__call_t *call,
                     int is_task);
 static void task_ended(brood__worker_t *worker, const brood__call_t *call,
@@ -58,6 +56,48 @@ void brood__worker_main(void *baton)
     brood__worker_leave(worker, rv);
 }
 
+BROOD__INLINE apr_status_t call_task(brood__worker_t *worker,
+                                    const brood__call_t *call)
+{
+    brood__frame_t *now = &brood__self.now;
+    void *value = NULL;
+    int64_t begun = 0;
+    apr_status_t rv;
+
+    /* A worker has no frame of its own between tasks: nothing to save. */
+    brood__purse_turn(&brood__self.purse, call->scope);
+    now->scope = call->scope;
+    now->task = NULL;
+    now->flags = BROOD__FRAME_IN_TASK;
+    if (BROOD__UNLIKELY(worker->tick++ % BROOD__STAMP_EACH == 0))
+        begun = brood__os_now();
+    brood__store(&worker->running, 1, relaxed);
+    rv = call->fn(call->baton, &value);
+    if (BROOD__UNLIKELY(now->flags != BROOD__FRAME_IN_TASK || now->at_end))
+        brood__frame_clean();
+    if (BROOD__UNLIKELY(begun))
+        brood__histogram_add(&worker->executor->run_time,
+                             brood__os_now() - begun);
+    brood__store(&worker->ran, brood__load(&worker->ran, relaxed) + 1, relaxed);
+    return rv;
+}
+
+/* Run a task and give its scope's reference back. */
+BROOD__INLINE void run(brood__worker_t *worker, const brood__call_t *call)
+{
+    apr_status_t rv;
+
+    if (BROOD__UNLIKELY(brood__load(&worker->executor->special, relaxed))) {
+        run_special(worker, call);
+        return;
+    }
+    rv = call_task(worker, call);
+    if (BROOD__LIKELY(rv == APR_SUCCESS))
+        brood__purse_earn(&brood__self.purse, call->scope);
+    else
+        task_ended(worker, call, rv);
+}
+
 /* All of the deque, newest first; batches were pushed reversed, so that they
  * run in the order they came. */
 static void run_own(brood__worker_t *worker)
@@ -65,7 +105,7 @@ static void run_own(brood__worker_t *worker)
     brood__call_t call;
 
     while (brood__deque_pop(&worker->deque, &call)) {
-        brood__worker_run(worker, &call);
+        run(worker, &call);
         if (BROOD__UNLIKELY(worker->tick % LANES_EACH == 0)
             && brood__deque_size(&worker->deque)
                    < BROOD__DEQUE - 2 * BROOD__BATCH)
@@ -80,6 +120,7 @@ static int get_work(brood__worker_t *worker)
     brood__call_t call;
     int got;
 
+    brood__store(&worker->running, 0, relaxed);
     if (BROOD__UNLIKELY(brood__load(&worker->stuck, relaxed)))
         unstick(worker);
     if (BROOD__UNLIKELY(brood__load(&executor->n_errands, relaxed))
@@ -163,54 +204,17 @@ apr_status_t brood__run_future(void *baton, void **unused)
     if (!brood__future_claim(future, 0))
         return brood__future_drop(future) ? BROOD__TOMBSTONE
                                           : BROOD__NOT_OURS;
+    if (BROOD__UNLIKELY(future->extra != NULL))
+        brood__worker_base(future);
     /* Its failure is its future's to report. */
     return brood__future_run(future, brood__self.now.scope) == APR_SUCCESS
                ? APR_SUCCESS
                : BROOD__FAILED;
 }
 
-/* Run a task and give its scope's reference back. */
 void brood__worker_run(brood__worker_t *worker, const brood__call_t *call)
 {
-    apr_status_t rv;
-
-    if (BROOD__UNLIKELY(brood__load(&worker->executor->special, relaxed))) {
-        run_special(worker, call);
-        return;
-    }
-    rv = call_task(worker, call);
-    if (BROOD__LIKELY(rv == APR_SUCCESS))
-        brood__purse_earn(&brood__self.purse, call->scope);
-    else
-        task_ended(worker, call, rv);
-}
-
-static apr_status_t call_task(brood__worker_t *worker,
-                              const brood__call_t *call)
-{
-    brood__frame_t *now = &brood__self.now;
-    void *value = NULL;
-    int64_t begun = 0;
-    apr_status_t rv;
-
-    /* A worker has no frame of its own between tasks: nothing to save. */
-    brood__purse_turn(&brood__self.purse, call->scope);
-    now->scope = call->scope;
-    now->task = NULL;
-    now->flags = BROOD__FRAME_IN_TASK;
-    worker->base = brood__load(&worker->deque.bottom, relaxed);
-    if (BROOD__UNLIKELY(worker->tick++ % BROOD__STAMP_EACH == 0))
-        begun = brood__os_now();
-    brood__store(&worker->running, 1, relaxed);
-    rv = call->fn(call->baton, &value);
-    brood__store(&worker->running, 0, relaxed);
-    if (BROOD__UNLIKELY(now->flags != BROOD__FRAME_IN_TASK || now->at_end))
-        brood__frame_clean();
-    if (BROOD__UNLIKELY(begun))
-        brood__histogram_add(&worker->executor->run_time,
-                             brood__os_now() - begun);
-    brood__store(&worker->ran, brood__load(&worker->ran, relaxed) + 1, relaxed);
-    return rv;
+    run(worker, call);
 }
 
 /* A task that did not simply succeed. */

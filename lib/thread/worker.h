@@ -58,7 +58,7 @@ struct brood__worker_t {
     unsigned victim;   /* worker to steal from first */
     unsigned toggles;  /* times it raised `need` again after a search */
     int searching;     /* it is the searcher */
-    long long base;    /* deque.bottom when the running task began */
+    long long base;    /* deque.bottom when the task that may help began */
     atomic_ullong ran; /* tasks begun and ended */
     atomic_ullong failed, unrun, elsewhere, steals, spawned;
     atomic_int running; /* a task runs */
@@ -78,6 +78,7 @@ struct brood__worker_t {
     unsigned long long watched_ran; /* by the watchdog */
     int64_t watched_since;
     int reported;
+    int lent; /* its task runs other tasks, and is not watched */
     brood__os_cpu_clock_t clock;
 
     /* The name of the running task, while the executor is watched. */
@@ -141,6 +142,8 @@ struct brood__executor_t {
     brood__thread_t *ended; /* the last thread that left, not yet joined */
     apr_status_t start_status; /* why the last worker could not start */
     uint64_t n_started, n_wakes, n_errands_put;
+    unsigned n_refused;        /* threads that could not be made */
+    apr_status_t refused_with; /* the last one's status */
     brood__timer_t watch;
     int watch_armed;
     brood__worker_t **workers; /* entries are set once, read without the lock */
@@ -159,6 +162,8 @@ BROOD__INLINE brood__worker_t *brood__worker_self(void)
                ? BROOD__CONTAINER(place, brood__worker_t, place)
                : NULL;
 }
+
+void brood__worker_base(const brood_future_t *future);
 
 /* The trampoline of a task that has a future. */
 apr_status_t brood__run_future(void *future, void **unused);

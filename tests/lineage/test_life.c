@@ -30,8 +30,10 @@ static void mark(char letter)
 {
     const size_t n = strlen(g_order);
 
-    g_order[n] = letter;
-    g_order[n + 1] = '\0';
+    if (n + 1 < sizeof(g_order)) {
+        g_order[n] = letter;
+        g_order[n + 1] = '\0';
+    }
 }
 
 static void part_stop(int cancel)
@@ -85,7 +87,8 @@ static void calls_before_initialize_are_refused(void)
     ASSERT_STATUS(APR_EINIT, brood_context_key_make(&key, "key"));
     ASSERT_STATUS(APR_EINIT,
                   brood_thread_create(&thread, NULL, NULL, NULL, NULL));
-    ASSERT_STATUS(APR_EINIT, brood__manager_get(&g_manager, &fake_kind, "a", 0));
+    ASSERT_STATUS(APR_EINIT,
+                  brood__manager_get(&g_manager, &fake_kind, "a", 0));
     CU_ASSERT_EQUAL(brood_lineage_serial(), 0);
     CU_ASSERT_PTR_NULL(brood__manager_find(&fake_kind, "a", NULL));
     brood_terminate(); /* nothing to end */

@@ -154,9 +154,9 @@ static void a_thread_that_cannot_be_made_leaves_nothing(void)
     CU_ASSERT_EQUAL(brood__alloc_live(), before);
     for (n = 1; n <= 3; n++) { /* the start, the node, its scope */
         brood__fault_at(BROOD__FAULT_MEMORY, n);
-        ASSERT_STATUS(APR_ENOMEM, brood_thread_create(&thread, NULL,
-                                                      look_as_child, NULL,
-                                                      test_pool));
+        ASSERT_STATUS(
+            APR_ENOMEM,
+            brood_thread_create(&thread, NULL, look_as_child, NULL, test_pool));
         CU_ASSERT_EQUAL(brood__alloc_live(), before);
     }
     brood__fault_at(BROOD__FAULT_MEMORY, 0);
@@ -233,7 +233,8 @@ static void an_attached_stranger_stands_where_the_capture_stood(void)
     CU_ASSERT_EQUAL(brood__node_count(), 0);
 }
 
-static void *APR_THREAD_FUNC capture_for_later(apr_thread_t *thread, void *baton)
+static void *APR_THREAD_FUNC capture_for_later(apr_thread_t *thread,
+                                               void *baton)
 {
     seen_t *seen = baton;
 

@@ -78,8 +78,8 @@ static void the_nearest_ancestor_with_this_id_wins(void)
 
 static void ids_that_look_alike_are_different(void)
 {
-    static const char *const ids[] = { NULL, "", "0", "abcd", "abcde", "abcdf",
-                                       "ab" };
+    static const char *const ids[] = { NULL,    "",      "0", "abcd",
+                                       "abcde", "abcdf", "ab" };
     const size_t n = sizeof(ids) / sizeof(ids[0]);
     brood__manager_t *managers[sizeof(ids) / sizeof(ids[0])];
     char copy[10];
@@ -109,8 +109,7 @@ static void each_kind_has_ids_of_its_own(void)
     CU_ASSERT(get("a", 0) != NULL);
     ASSERT_STATUS(BROOD_ENOTFOUND, brood__manager_get(&other, &other_kind, "a",
                                                       BROOD_GET_STRICT));
-    ASSERT_STATUS(APR_SUCCESS,
-                  brood__manager_get(&other, &other_kind, "a", 0));
+    ASSERT_STATUS(APR_SUCCESS, brood__manager_get(&other, &other_kind, "a", 0));
     CU_ASSERT(other != get("a", 0));
     leave_tree();
 }
@@ -136,9 +135,8 @@ static void flags_are_checked_and_nothing_is_made(void)
     fresh_root();
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         manager = (brood__manager_t *)(void *)g_seen;
-        ASSERT_STATUS(rows[i].expected,
-                      brood__manager_get(&manager, &fake_kind, "x",
-                                         rows[i].flags));
+        ASSERT_STATUS(rows[i].expected, brood__manager_get(&manager, &fake_kind,
+                                                           "x", rows[i].flags));
         CU_ASSERT_PTR_NULL(manager);
     }
     ASSERT_STATUS(APR_EINVAL, brood__manager_get(NULL, &fake_kind, "x", 0));
@@ -221,9 +219,8 @@ static void at_owner_does_not_make_two_for_strangers(void)
 
     brood__node_retain(g_owner);
     brood__node_unlive(g_owner);
-    ASSERT_STATUS(BROOD_ESTOPPED,
-                  brood__manager_get(&made[0], &fake_kind, "z",
-                                     BROOD_GET_AT_OWNER));
+    ASSERT_STATUS(BROOD_ESTOPPED, brood__manager_get(&made[0], &fake_kind, "z",
+                                                     BROOD_GET_AT_OWNER));
     CU_ASSERT_PTR_NULL(made[0]);
     brood__running_owner = NULL;
     brood__node_release(g_owner);
@@ -238,8 +235,10 @@ static void make_one(void *id)
 
 static void what_a_task_makes_goes_with_it(void)
 {
+    char mine[] = "mine";
+
     fresh_root();
-    in_task(make_one, "mine");
+    in_task(make_one, mine);
     CU_ASSERT(!is_there("mine"));
     brood__collector_wait(-1);
     CU_ASSERT_EQUAL(freed(), 1);
@@ -378,7 +377,7 @@ static int count_them(brood__manager_t *manager, void *n)
 static void each_shows_what_lives_and_stops_when_told(void)
 {
     brood__manager_t *other;
-    char id[10];
+    char id[20];
     int n = 0;
     int i;
 
@@ -440,7 +439,8 @@ static void a_description_fits(void)
 
     fresh_root();
     manager = get("render", 0);
-    snprintf(want, sizeof(want), "<fake manager 'render': 4 workers, owner #%d>",
+    snprintf(want, sizeof(want),
+             "<fake manager 'render': 4 workers, owner #%d>",
              (int)manager->owner_serial);
     CU_ASSERT_STRING_EQUAL(
         brood__manager_describe(manager, "", "4 workers", line, sizeof(line)),

@@ -178,8 +178,7 @@ static void a_task_that_ends_attached_is_detached(void)
     brood__scope_t *other;
 
     fresh_root();
-    other =
-        brood__scope_make(brood__node_make(NULL, BROOD__NODE_THREAD), NULL);
+    other = brood__scope_make(brood__node_make(NULL, BROOD__NODE_THREAD), NULL);
     in_task(stay_attached, other);
     CU_ASSERT_PTR_NULL(brood__self.now.attached);
     CU_ASSERT_EQUAL(brood__load(&other->refs, relaxed), 1);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* fixture.h: what the tests of this floor share. */
+
+#ifndef BROOD_TESTS_ASYNC_FIXTURE_H
+#define BROOD_TESTS_ASYNC_FIXTURE_H
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include <brood.h>
+
+#include "base/fault.h"
+#include "os/os.h"
+#include "support/support.h"
+
+/* Which OS thread is this? Never 0, never reused. */
+static inline int this_thread(void)
+{
+    static atomic_int given;
+    static _Thread_local int mine;
+
+    if (!mine)
+        mine = atomic_fetch_add(&given, 1) + 1;
+    return mine;
+}
+
+/* A call that tells where it ran, may announce itself and may be held up. */
+typedef struct call_t {
+    turnstile_t *arrived; /* or NULL */
+    door_t *hold;         /* or NULL */
+    atomic_int *order;    /* or NULL: the next number is `at` */
+    apr_status_t status;
+    int thread; /* out: where it ran; 0: it did not */
+    int at;     /* out */
+    int canceled; /* out: brood_task_canceled() at the end */
+} call_t;
+
+static inline apr_status_t run_call(void *baton, void **result)
+{
+    call_t *call = baton;
+
+    call->thread = this_thread();
+    if (call->order)
+        call->at = atomic_fetch_add(call->order, 1);
+    if (call->arrived)
+        turnstile_pass(call->arrived);
+    if (call->hold)
+        door_wait(call->hold);
+    call->canceled = brood_task_canceled();
+    *result = call;
+    return call->status;
+}
+
+/* Wait for a future, give it back, and say how the task went. */
+static inline apr_status_t finish(brood_future_t *future)
+{
+    apr_status_t rv = brood_future_get(future, NULL, -1);
+
+    brood_future_release(future);
+    return rv;
+}
+
+static inline brood_affinity_pool_t *pool_with(
+    const brood_affinity_pool_options_t *options)
+{
+    brood_affinity_pool_t *pool = NULL;
+
+    ASSERT_STATUS_FATAL(APR_SUCCESS,
+                        brood_affinity_pool_create(&pool, options, test_pool));
+    return pool;
+}
+
+static inline brood_affinity_pool_t *pool_of(int max_threads)
+{
+    brood_affinity_pool_options_t options = BROOD_AFFINITY_POOL_OPTIONS_INIT;
+
+    options.max_threads = max_threads;
+    return pool_with(&options);
+}
+
+static inline brood_future_t *submit(brood_affinity_pool_t *pool,
+                                     const char *context, call_t *call)
+{
+    brood_future_t *future = NULL;
+
+    ASSERT_STATUS_FATAL(APR_SUCCESS,
+                        brood_affinity_pool_submit(&future, pool, context,
+                                                   run_call, call, NULL));
+    return future;
+}
+
+/* What brood_affinity_pool_each() showed. */
+typedef struct census_t {
+    int threads, busy, leased;
+    apr_size_t queued;
+} census_t;
+
+static inline int count_thread(const brood_affinity_info_t *info, void *baton)
+{
+    census_t *census = baton;
+
+    census->threads++;
+    census->busy += info->is_busy;
+    census->leased += info->context_id != NULL;
+    census->queued += info->queued;
+    return 0;
+}
+
+static inline census_t census_of(brood_affinity_pool_t *pool)
+{
+    census_t census = { 0, 0, 0, 0 };
+
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_affinity_pool_each(pool, count_thread, &census));
+    return census;
+}
+
+#define WARM 12 /* threads that hold futures at a time, at most, in a test */
+
+/* Make what stays until the library ends: private threads, room in tables, the
+ * futures that each thread keeps for its next tasks. */
+static inline void warm_up(void)
+{
+    brood_affinity_pool_options_t options = BROOD_AFFINITY_POOL_OPTIONS_INIT;
+    brood_task_options_t late = BROOD_TASK_OPTIONS_INIT;
+    brood_affinity_pool_t *pool = NULL;
+    brood_future_t *futures[WARM] = { NULL };
+    call_t calls[WARM];
+    door_t hold;
+    apr_pool_t *memory;
+    char id[] = "a";
+    int i;
+
+    door_init(&hold);
+    late.delay = 1;
+    options.max_threads = WARM + 1;
+    apr_pool_create(&memory, NULL);
+    brood_affinity_pool_create(&pool, &options, memory);
+    for (i = 0; i < WARM; i++, id[0]++) {
+        calls[i] = (call_t){ .hold = &hold };
+        brood_affinity_pool_submit(&futures[i], pool, id, run_call, &calls[i],
+                                   &late);
+    }
+    door_open(&hold);
+    for (i = 0; i < WARM; i++)
+        if (futures[i])
+            finish(futures[i]);
+    apr_pool_destroy(memory);
+    door_fini(&hold);
+}
+
+#endif /* BROOD_TESTS_ASYNC_FIXTURE_H */

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh disable=SC2034
+#
+# What the scripts of this folder share: TAP, time limits, a temporary folder.
+# They stop processes by the ids of those they started.
+
+build=${BROOD_BUILDDIR:-.}
+source=${BROOD_SRCDIR:-$(cd "$(dirname "$0")/../.." && pwd)}
+tests=0
+failures=0
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/brood-XXXXXX") || exit 99
+exec 3>&1 # TAP, also from within a test
+
+# expect <what> <command>...: a test that passes if the command succeeds. It
+# runs in this shell, so that it may wait for what it started.
+expect() {
+    tests=$((tests + 1))
+    expected=$1
+    shift
+    if "$@" >"$tmp/output" 2>&1; then
+        echo "ok $tests - $expected"
+    else
+        echo "not ok $tests - $expected"
+        sed 's/^/# /' "$tmp/output"
+        failures=$((failures + 1))
+    fi
+}
+
+# same <got> <wanted>
+same() {
+    [ "$1" = "$2" ] || {
+        echo "got    $1"
+        echo "wanted $2"
+        false
+    }
+}
+
+# has <text> <part>
+has() {
+    case $1 in
+    *"$2"*) ;;
+    *) echo "no \"$2\" in: $1"; false ;;
+    esac
+}
+
+# bail_out <why>: nothing more can be tested.
+bail_out() {
+    echo "Bail out! $*" >&3
+    exit 99
+}
+
+skip_all() {
+    echo "1..0 # SKIP $*"
+    exit 0
+}
+
+# limit <seconds> <command>...
+if command -v timeout >/dev/null 2>&1; then
+    limit() { timeout "$@"; }
+else
+    limit() { shift; "$@"; }
+fi
+
+# until_true <tenths of a second> <command>...: for what another process does.
+until_true() {
+    left=$1
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$left" -gt 0 ] || return 1
+        left=$((left - 1))
+        sleep 0.1
+    done
+}
+
+finish() {
+    echo "1..$tests"
+    [ "$failures" -eq 0 ]
+    exit
+}
