@@ -35,10 +35,10 @@ typedef struct brood_affinity_pool_t brood_affinity_pool_t;
  * means "the default". Fields are only ever appended.
  */
 typedef struct brood_affinity_pool_options_t {
-    apr_size_t size; /**< sizeof this struct, as the caller knows it */
-    int max_threads; /**< general and context threads together; default
+    apr_size_t size;          /**< sizeof this struct, as the caller knows it */
+    int max_threads;          /**< general and context threads together; default
                           max(8, min(4 x usable CPUs, 256)) */
-    int keep_general_threads;       /**< never free idle general threads */
+    int keep_general_threads; /**< never free idle general threads */
     int general_threads_free_level; /**< percent of max_threads: idle general
                                          threads above ceil(max_threads x level
                                          / 100) are freed; default 50; negative:
@@ -72,11 +72,11 @@ typedef struct brood_affinity_info_t {
     apr_size_t size;        /**< sizeof this struct, as the library knows it */
     int number;             /**< of the thread, from 1, never reused */
     const char *context_id; /**< leased to; NULL: general or free */
-    const char *task_name;  /**< of the call that runs; NULL: none, or no name */
-    int is_busy;            /**< a call runs */
+    const char *task_name; /**< of the call that runs; NULL: none, or no name */
+    int is_busy;           /**< a call runs */
     apr_interval_time_t since; /**< us since it became busy or idle; 0 when not
                                     known */
-    apr_size_t queued; /**< calls that wait for this very thread */
+    apr_size_t queued;         /**< calls that wait for this very thread */
 } brood_affinity_info_t;
 
 /** Shown one thread; a return value other than 0 ends the walk. */
@@ -167,9 +167,9 @@ BROOD_API apr_status_t brood_affinity_pool_release(
  * @ownership the memory stays until the APR pool is cleared.
  * @blocks    up to @a timeout.
  */
-BROOD_API apr_status_t brood_affinity_pool_shutdown(
-    brood_affinity_pool_t *affinity, brood_stop_e how,
-    apr_interval_time_t timeout);
+BROOD_API apr_status_t
+brood_affinity_pool_shutdown(brood_affinity_pool_t *affinity, brood_stop_e how,
+                             apr_interval_time_t timeout);
 
 /**
  * Show every thread of the pool, as one consistent snapshot.
@@ -184,8 +184,9 @@ BROOD_API apr_status_t brood_affinity_pool_shutdown(
  * @ownership the info and its strings are good during the call only.
  * @blocks    never, beside @a fn.
  */
-BROOD_API apr_status_t brood_affinity_pool_each(
-    brood_affinity_pool_t *affinity, brood_affinity_each_fn *fn, void *baton);
+BROOD_API apr_status_t brood_affinity_pool_each(brood_affinity_pool_t *affinity,
+                                                brood_affinity_each_fn *fn,
+                                                void *baton);
 
 /**
  * Have the blocking calls of the current thread or task, and of what it submits

@@ -80,9 +80,9 @@ BROOD_BEGIN_DECLS
  *            caller owns one reference to @a future; on failure nothing moved.
  * @blocks    never; with BROOD_TRANSACTIONAL while a thread is made.
  */
-BROOD_API apr_status_t brood_sync_to_async(brood_future_t **future,
-                                           brood_task_fn *fn, void *baton,
-                                           const brood_async_options_t *options);
+BROOD_API apr_status_t
+brood_sync_to_async(brood_future_t **future, brood_task_fn *fn, void *baton,
+                    const brood_async_options_t *options);
 
 /**
  * Run a coroutine on a loop and wait for it. In a coroutine it awaits.
@@ -105,10 +105,9 @@ BROOD_API apr_status_t brood_sync_to_async(brood_future_t **future,
  *            returns.
  * @blocks    until the coroutine has ended.
  */
-BROOD_API apr_status_t brood_async_to_sync(void **value,
-                                           brood_task_fn *coroutine,
-                                           void *baton,
-                                           const brood_async_options_t *options);
+BROOD_API apr_status_t
+brood_async_to_sync(void **value, brood_task_fn *coroutine, void *baton,
+                    const brood_async_options_t *options);
 
 BROOD_END_DECLS
 

@@ -22,7 +22,7 @@
  */
 
 /** Wait until the socket can be read. */
-#define BROOD_AWAIT_READ  0x1
+#define BROOD_AWAIT_READ 0x1
 /** Wait until the socket can be written. */
 #define BROOD_AWAIT_WRITE 0x2
 

@@ -23,9 +23,11 @@
 /** One line per code: name, offset (never changes), sentence. */
 #define BROOD_ERROR_MAP(XX)                                                    \
     XX(CANCELED, 1, "The task was canceled")                                   \
-    XX(INTERRUPTED, 2, "The wait was cut short: the waiting task was canceled")\
+    XX(INTERRUPTED, 2,                                                         \
+       "The wait was cut short: the waiting task was canceled")                \
     XX(OVERRUN, 3, "The task ran longer than its run timeout")                 \
-    XX(EXPIRED, 4, "The task was still queued at its queue timeout; it never ran") \
+    XX(EXPIRED, 4,                                                             \
+       "The task was still queued at its queue timeout; it never ran")         \
     XX(NOTSTARTED, 5, "The manager was never started")                         \
     XX(STOPPED, 6, "The manager is stopping or stopped")                       \
     XX(ALREADY, 7, "It has already been done")                                 \
@@ -37,7 +39,8 @@
     XX(NOFUNC, 13, "The worker process knows no function of that name")        \
     XX(DEADLK, 14, "The wait could never end")                                 \
     XX(STALE, 15, "The transaction has ended")                                 \
-    XX(ROLLEDBACK, 16, "The transaction was doomed by a part of it and was rolled back") \
+    XX(ROLLEDBACK, 16,                                                         \
+       "The transaction was doomed by a part of it and was rolled back")       \
     XX(ABANDONED, 17, "The promise was released without being settled")        \
     XX(WORKERDIED, 18, "The worker process died while it ran the task")        \
     XX(CRASHLOOP, 19, "Worker processes die faster than they live")            \
@@ -49,7 +52,7 @@ enum {
     BROOD_E##name = BROOD_ERROR_BASE + (offset),
     BROOD_ERROR_MAP(BROOD_ERROR_CODE)
 #undef BROOD_ERROR_CODE
-    BROOD_ERROR_FIRST = BROOD_ERROR_BASE + 1
+        BROOD_ERROR_FIRST = BROOD_ERROR_BASE + 1
 };
 
 BROOD_BEGIN_DECLS

@@ -36,10 +36,10 @@ struct event_base;
  * means "the default". Fields are only ever appended.
  */
 typedef struct brood_loop_manager_options_t {
-    apr_size_t size;         /**< sizeof this struct, as the caller knows it */
-    const char *task_type;   /**< accept only tasks of exactly this type; copied;
+    apr_size_t size;       /**< sizeof this struct, as the caller knows it */
+    const char *task_type; /**< accept only tasks of exactly this type; copied;
                                   NULL: any; "" is a type */
-    int daemon;              /**< when collected or terminated: cancel, instead
+    int daemon;            /**< when collected or terminated: cancel, instead
                                   of drain */
     const char *thread_name; /**< copied; default the id, or "brood-loop" */
     apr_interval_time_t block_warning; /**< us after which the watchdog names
@@ -89,7 +89,7 @@ BROOD_BEGIN_DECLS
  * @blocks    never.
  */
 BROOD_API apr_status_t brood_loop_manager_get(brood_loop_manager_t **manager,
-    const char *id, unsigned flags);
+                                              const char *id, unsigned flags);
 
 /**
  * Start a loop that does not run, on a thread of its own. It runs when this
@@ -236,8 +236,8 @@ BROOD_API apr_status_t brood_loop_manager_event_base(
  * @ownership borrowed: good while the loop runs.
  * @blocks    never.
  */
-BROOD_API apr_status_t brood_loop_manager_current(
-    brood_loop_manager_t **manager);
+BROOD_API apr_status_t
+brood_loop_manager_current(brood_loop_manager_t **manager);
 
 /**
  * Read the counters; `workers` is 1 while the loop runs, `running` counts
@@ -266,11 +266,12 @@ BROOD_API apr_status_t brood_loop_manager_stats(brood_loop_manager_t *manager,
  * @ownership @a buf stays the caller's.
  * @blocks    never.
  */
-BROOD_API const char *brood_loop_manager_describe(brood_loop_manager_t *manager, char *buf,
-    apr_size_t len);
+BROOD_API const char *brood_loop_manager_describe(brood_loop_manager_t *manager,
+                                                  char *buf, apr_size_t len);
 
 /** Shown one manager; a return value other than 0 ends the walk. */
-typedef int brood_loop_manager_each_fn(brood_loop_manager_t *manager, void *baton);
+typedef int brood_loop_manager_each_fn(brood_loop_manager_t *manager,
+                                       void *baton);
 
 /**
  * Show every loop manager of the process, as one consistent snapshot.
@@ -285,7 +286,8 @@ typedef int brood_loop_manager_each_fn(brood_loop_manager_t *manager, void *bato
  * @ownership nothing moves.
  * @blocks    never, beside @a fn.
  */
-BROOD_API apr_status_t brood_loop_manager_each(brood_loop_manager_each_fn *fn, void *baton);
+BROOD_API apr_status_t brood_loop_manager_each(brood_loop_manager_each_fn *fn,
+                                               void *baton);
 
 /**
  * Whether it accepts tasks now.
@@ -319,8 +321,8 @@ BROOD_API const char *brood_loop_manager_id(brood_loop_manager_t *manager);
  * @ownership @a buf stays the caller's.
  * @blocks    never.
  */
-BROOD_API const char *brood_loop_manager_task_type(brood_loop_manager_t *manager, char *buf,
-    apr_size_t len);
+BROOD_API const char *brood_loop_manager_task_type(
+    brood_loop_manager_t *manager, char *buf, apr_size_t len);
 
 /**
  * The serial of the lineage node that owns it; 0 for NULL.
@@ -329,7 +331,8 @@ BROOD_API const char *brood_loop_manager_task_type(brood_loop_manager_t *manager
  * @ownership nothing moves.
  * @blocks    never.
  */
-BROOD_API uint64_t brood_loop_manager_owner_serial(brood_loop_manager_t *manager);
+BROOD_API uint64_t
+brood_loop_manager_owner_serial(brood_loop_manager_t *manager);
 
 /**
  * Keep the memory of a manager for longer than its owner. Once its owner and
@@ -341,7 +344,8 @@ BROOD_API uint64_t brood_loop_manager_owner_serial(brood_loop_manager_t *manager
  * @ownership the caller owns one reference.
  * @blocks    never.
  */
-BROOD_API brood_loop_manager_t *brood_loop_manager_retain(brood_loop_manager_t *manager);
+BROOD_API brood_loop_manager_t *brood_loop_manager_retain(
+    brood_loop_manager_t *manager);
 
 /**
  * Drop a reference taken by brood_loop_manager_retain(). Accepts NULL.
@@ -352,7 +356,8 @@ BROOD_API brood_loop_manager_t *brood_loop_manager_retain(brood_loop_manager_t *
  * @ownership the reference is gone.
  * @blocks    never.
  */
-BROOD_API brood_loop_manager_t *brood_loop_manager_release(brood_loop_manager_t *manager);
+BROOD_API brood_loop_manager_t *brood_loop_manager_release(
+    brood_loop_manager_t *manager);
 
 BROOD_END_DECLS
 

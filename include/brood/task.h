@@ -38,12 +38,12 @@ typedef struct brood_task_t {
 #define BROOD_PRIORITY_HIGH   1
 #define BROOD_PRIORITY_NORMAL 0
 /** Runs when nothing else is queued, and now and then all the same. */
-#define BROOD_PRIORITY_LOW    (-1)
+#define BROOD_PRIORITY_LOW (-1)
 
 /** A failure that nobody read is not reported. */
 #define BROOD_TASK_QUIET 0x1u
 /** While this task waits, its worker may run tasks that it submitted itself. */
-#define BROOD_WAIT_HELP  0x2u
+#define BROOD_WAIT_HELP 0x2u
 
 /**
  * Settings of one task. Start from BROOD_TASK_OPTIONS_INIT; a field that stays
@@ -58,7 +58,7 @@ typedef struct brood_task_options_t {
     apr_interval_time_t delay;         /**< us before it is queued */
     apr_interval_time_t queue_timeout; /**< us it may be queued; 0: for ever */
     apr_interval_time_t run_timeout;   /**< us before its token is raised */
-    void (*destroy)(void *baton); /**< called exactly once for every accepted
+    void (*destroy)(void *baton);    /**< called exactly once for every accepted
                                        task, after it ran or instead of that;
                                        on any thread; must not block */
     void (*free_value)(void *value); /**< frees the value when the last

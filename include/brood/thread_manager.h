@@ -26,9 +26,10 @@ typedef struct brood_thread_manager_t brood_thread_manager_t;
 
 /** What a submit does when `capacity` tasks are queued. */
 #define BROOD_WHEN_FULL_REJECT 0 /**< BROOD_EFULL */
-#define BROOD_WHEN_FULL_BLOCK  1 /**< waits up to `full_timeout`; in a worker of
+#define BROOD_WHEN_FULL_BLOCK                                                  \
+    1                         /**< waits up to `full_timeout`; in a worker of
                                       its own it runs in the caller */
-#define BROOD_WHEN_FULL_RUN    2 /**< runs in the caller */
+#define BROOD_WHEN_FULL_RUN 2 /**< runs in the caller */
 
 /** How hard an idle worker polls before it sleeps. */
 #define BROOD_SPIN_DEFAULT 0    /**< at most as long as a wake-up costs */
@@ -94,8 +95,8 @@ BROOD_BEGIN_DECLS
  *            lives; brood_thread_manager_retain() makes it good for longer.
  * @blocks    never.
  */
-BROOD_API apr_status_t brood_thread_manager_get(brood_thread_manager_t **manager,
-    const char *id, unsigned flags);
+BROOD_API apr_status_t brood_thread_manager_get(
+    brood_thread_manager_t **manager, const char *id, unsigned flags);
 
 /**
  * Start a manager that does not run.
@@ -114,9 +115,9 @@ BROOD_API apr_status_t brood_thread_manager_get(brood_thread_manager_t **manager
  * @ownership nothing moves.
  * @blocks    while the threads are made.
  */
-BROOD_API apr_status_t brood_thread_manager_start(
-    brood_thread_manager_t *manager,
-    const brood_thread_manager_options_t *options);
+BROOD_API apr_status_t
+brood_thread_manager_start(brood_thread_manager_t *manager,
+                           const brood_thread_manager_options_t *options);
 
 /**
  * Queue a task.
@@ -145,8 +146,8 @@ BROOD_API apr_status_t brood_thread_manager_start(
  * @blocks    never, unless the manager has a capacity and blocks when full.
  */
 BROOD_API apr_status_t brood_thread_manager_submit(
-    brood_future_t **future, brood_thread_manager_t *manager,
-    brood_task_fn *fn, void *baton, const brood_task_options_t *options);
+    brood_future_t **future, brood_thread_manager_t *manager, brood_task_fn *fn,
+    void *baton, const brood_task_options_t *options);
 
 /**
  * Queue several tasks, all or none.
@@ -187,9 +188,9 @@ BROOD_API apr_status_t brood_thread_manager_submit_many(
  * @blocks    never, unless the manager has a capacity and blocks when full.
  */
 BROOD_API apr_status_t brood_thread_manager_map(
-    brood_future_t **future, brood_thread_manager_t *manager,
-    brood_task_fn *fn, void *base, apr_size_t n, apr_size_t stride,
-    apr_size_t chunk, const brood_task_options_t *options);
+    brood_future_t **future, brood_thread_manager_t *manager, brood_task_fn *fn,
+    void *base, apr_size_t n, apr_size_t stride, apr_size_t chunk,
+    const brood_task_options_t *options);
 
 /**
  * Change the number of workers of a running manager.
@@ -206,8 +207,8 @@ BROOD_API apr_status_t brood_thread_manager_map(
  * @ownership nothing moves.
  * @blocks    while threads are made; surplus workers leave by themselves.
  */
-BROOD_API apr_status_t brood_thread_manager_resize(
-    brood_thread_manager_t *manager, int min, int max);
+BROOD_API apr_status_t
+brood_thread_manager_resize(brood_thread_manager_t *manager, int min, int max);
 
 /**
  * Wait until nothing is queued or running.
@@ -246,9 +247,9 @@ BROOD_API apr_status_t brood_thread_manager_wait_idle(
  * @ownership nothing moves.
  * @blocks    up to @a timeout, until the running tasks have returned.
  */
-BROOD_API apr_status_t brood_thread_manager_stop(
-    brood_thread_manager_t *manager, brood_stop_e how,
-    apr_interval_time_t timeout);
+BROOD_API apr_status_t
+brood_thread_manager_stop(brood_thread_manager_t *manager, brood_stop_e how,
+                          apr_interval_time_t timeout);
 
 /**
  * Read the counters.
@@ -276,11 +277,12 @@ BROOD_API apr_status_t brood_thread_manager_stats(
  * @ownership @a buf stays the caller's.
  * @blocks    never.
  */
-BROOD_API const char *brood_thread_manager_describe(brood_thread_manager_t *manager, char *buf,
-    apr_size_t len);
+BROOD_API const char *brood_thread_manager_describe(
+    brood_thread_manager_t *manager, char *buf, apr_size_t len);
 
 /** Shown one manager; a return value other than 0 ends the walk. */
-typedef int brood_thread_manager_each_fn(brood_thread_manager_t *manager, void *baton);
+typedef int brood_thread_manager_each_fn(brood_thread_manager_t *manager,
+                                         void *baton);
 
 /**
  * Show every thread manager of the process, as one consistent snapshot.
@@ -295,7 +297,8 @@ typedef int brood_thread_manager_each_fn(brood_thread_manager_t *manager, void *
  * @ownership nothing moves.
  * @blocks    never, beside @a fn.
  */
-BROOD_API apr_status_t brood_thread_manager_each(brood_thread_manager_each_fn *fn, void *baton);
+BROOD_API apr_status_t
+brood_thread_manager_each(brood_thread_manager_each_fn *fn, void *baton);
 
 /**
  * Whether it accepts tasks now.
@@ -329,8 +332,8 @@ BROOD_API const char *brood_thread_manager_id(brood_thread_manager_t *manager);
  * @ownership @a buf stays the caller's.
  * @blocks    never.
  */
-BROOD_API const char *brood_thread_manager_task_type(brood_thread_manager_t *manager, char *buf,
-    apr_size_t len);
+BROOD_API const char *brood_thread_manager_task_type(
+    brood_thread_manager_t *manager, char *buf, apr_size_t len);
 
 /**
  * The serial of the lineage node that owns it; 0 for NULL.
@@ -339,7 +342,8 @@ BROOD_API const char *brood_thread_manager_task_type(brood_thread_manager_t *man
  * @ownership nothing moves.
  * @blocks    never.
  */
-BROOD_API uint64_t brood_thread_manager_owner_serial(brood_thread_manager_t *manager);
+BROOD_API uint64_t
+brood_thread_manager_owner_serial(brood_thread_manager_t *manager);
 
 /**
  * Keep the memory of a manager for longer than its owner. Once its owner and
@@ -351,7 +355,8 @@ BROOD_API uint64_t brood_thread_manager_owner_serial(brood_thread_manager_t *man
  * @ownership the caller owns one reference.
  * @blocks    never.
  */
-BROOD_API brood_thread_manager_t *brood_thread_manager_retain(brood_thread_manager_t *manager);
+BROOD_API brood_thread_manager_t *brood_thread_manager_retain(
+    brood_thread_manager_t *manager);
 
 /**
  * Drop a reference taken by brood_thread_manager_retain(). Accepts NULL.
@@ -362,7 +367,8 @@ BROOD_API brood_thread_manager_t *brood_thread_manager_retain(brood_thread_manag
  * @ownership the reference is gone.
  * @blocks    never.
  */
-BROOD_API brood_thread_manager_t *brood_thread_manager_release(brood_thread_manager_t *manager);
+BROOD_API brood_thread_manager_t *brood_thread_manager_release(
+    brood_thread_manager_t *manager);
 
 BROOD_END_DECLS
 

@@ -41,7 +41,7 @@ typedef struct brood_transaction_options_t {
     apr_size_t size; /**< sizeof this struct, as the caller knows it */
     brood_affinity_pool_t *pool; /**< default as for brood_sync_to_async() */
     int requires_new; /**< do not join: suspend the outer one until the end */
-    apr_interval_time_t begin_timeout; /**< us to wait for a thread, then
+    apr_interval_time_t begin_timeout;     /**< us to wait for a thread, then
                                             BROOD_EFULL; default for ever;
                                             negative: do not wait */
     apr_status_t (*on_begin)(void *baton); /**< on the transaction's thread */
@@ -79,9 +79,9 @@ BROOD_BEGIN_DECLS
  * @ownership the handle is good until its end.
  * @blocks    up to `begin_timeout` and while `on_begin` runs.
  */
-BROOD_API apr_status_t brood_transaction_begin(
-    brood_transaction_t **transaction,
-    const brood_transaction_options_t *options);
+BROOD_API apr_status_t
+brood_transaction_begin(brood_transaction_t **transaction,
+                        const brood_transaction_options_t *options);
 
 /**
  * End a transaction, behind the calls that are queued for it.
@@ -125,8 +125,8 @@ BROOD_API const char *brood_transaction_id(void);
  * @ownership the transaction stays open; whoever began it ends it.
  * @blocks    never.
  */
-BROOD_API apr_status_t brood_transaction_suspend(
-    brood_transaction_t **transaction);
+BROOD_API apr_status_t
+brood_transaction_suspend(brood_transaction_t **transaction);
 
 /**
  * Step into a suspended transaction again.
@@ -139,8 +139,8 @@ BROOD_API apr_status_t brood_transaction_suspend(
  * @ownership nothing moves.
  * @blocks    never.
  */
-BROOD_API apr_status_t brood_transaction_resume(
-    brood_transaction_t *transaction);
+BROOD_API apr_status_t
+brood_transaction_resume(brood_transaction_t *transaction);
 
 BROOD_END_DECLS
 
