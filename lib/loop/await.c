@@ -46,7 +46,7 @@ apr_status_t brood_await_fd(apr_os_sock_t fd, int what,
     if (rv != APR_TIMEUP || timeout == 0)
         return rv;
     deadline = brood__deadline(timeout);
-    if (brood__loop_in_coroutine())
+    if (brood__in_coroutine())
         return await_in_coroutine(fd, what, deadline);
     if (brood__loop_here)
         return BROOD_EDEADLK;
@@ -85,7 +85,7 @@ apr_status_t brood_yield(void)
         return rv;
     if (BROOD__UNLIKELY(interrupted()))
         return BROOD_EINTERRUPTED;
-    if (brood__loop_in_coroutine())
+    if (brood__in_coroutine())
         brood__coroutine_yield();
     else if (!brood__loop_here)
         brood__os_yield();
@@ -102,7 +102,7 @@ static int interrupted(void)
                && (brood__and(&task->state, ~(unsigned)BROOD__INTERRUPT,
                               acq_rel)
                    & BROOD__INTERRUPT);
-    return brood__loop_in_coroutine() && brood__coroutine_interrupted();
+    return brood__in_coroutine() && brood__coroutine_interrupted();
 }
 
 /* The event lies on the coroutine's stack, which stays until it is deleted. */

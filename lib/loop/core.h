@@ -194,6 +194,12 @@ struct brood_loop_manager_t {
 /* The loop that the calling thread runs. */
 extern BROOD__THREAD_LOCAL brood_loop_manager_t *brood__loop_here;
 
+/* Is the caller a coroutine? */
+BROOD__INLINE int brood__in_coroutine(void)
+{
+    return brood__loop_here && brood__loop_here->running;
+}
+
 /* ---- run.c: one run of a loop -------------------------------------------- */
 
 /* STARTING: make all that a run needs, so that it cannot fail any more; undo

@@ -192,7 +192,7 @@ brood_loop_manager_t *brood__loop_current(void)
 
 int brood__loop_in_coroutine(void)
 {
-    return brood__loop_here && brood__loop_here->running;
+    return brood__in_coroutine();
 }
 
 brood_loop_manager_t *brood__loop_nearest(void)

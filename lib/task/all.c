@@ -8,6 +8,10 @@
  * while they are being enlisted; whoever takes it to 0 settles, once, and frees
  * the gathering. A cancel may come at any time before: it takes a count of its
  * own on `left` if that is not 0 yet, so the children stay while it walks them.
+ *
+ * A child may be a gathering, too. So that a nest of any depth needs no deep
+ * stack, what is to be settled or canceled while the thread is just settling or
+ * canceling such a one waits in a list of the thread for its turn.
  */
 
 #include <brood/errors.h>
@@ -26,6 +30,9 @@ typedef struct child_t {
 typedef struct gathering_t {
     brood_future_t *future; /* the settler's reference */
     atomic_size_t left;
+    atomic_int canceled;
+    struct gathering_t *next_due;    /* in tl_due of the thread that settles it */
+    struct gathering_t *next_cancel; /* ... that canceled it first */
     apr_size_t n;
     child_t child[];
 } gathering_t;
@@ -36,6 +43,11 @@ static int help(brood_future_t *future,
 static gathering_t *hold(brood_future_t *future);
 static void one_settled(brood__waiter_t *waiter, brood_future_t *future);
 static void count_down(gathering_t *gathering);
+static int was_last(gathering_t *gathering);
+static void finish(gathering_t *gathering);
+
+static BROOD__THREAD_LOCAL gathering_t *tl_due, *tl_cancels;
+static BROOD__THREAD_LOCAL int tl_settles, tl_canceling;
 
 static const brood__home_ops_t all_ops
     = { "all", NULL, NULL, NULL, on_token, NULL, help };
@@ -85,18 +97,41 @@ apr_status_t brood_future_all(brood_future_t **all,
 
 static void one_settled(brood__waiter_t *waiter, brood_future_t *future)
 {
+    gathering_t *gathering
+        = BROOD__CONTAINER(waiter, child_t, waiter)->gathering;
+
     (void)future;
-    count_down(BROOD__CONTAINER(waiter, child_t, waiter)->gathering);
+    if (!was_last(gathering))
+        return;
+    gathering->next_due = tl_due;
+    tl_due = gathering;
+    if (tl_settles)
+        return; /* further down on this stack */
+    tl_settles = 1;
+    while ((gathering = tl_due)) {
+        tl_due = gathering->next_due;
+        finish(gathering);
+    }
+    tl_settles = 0;
 }
 
 static void count_down(gathering_t *gathering)
+{
+    if (was_last(gathering))
+        finish(gathering);
+}
+
+static int was_last(gathering_t *gathering)
+{
+    return brood__sub(&gathering->left, 1, acq_rel) == 1;
+}
+
+static void finish(gathering_t *gathering)
 {
     apr_status_t status = APR_SUCCESS;
     brood_future_t *future = gathering->future;
     apr_size_t i;
 
-    if (brood__sub(&gathering->left, 1, acq_rel) != 1)
-        return;
     for (i = 0; i < gathering->n; i++) {
         apr_status_t rv
             = brood_future_result(gathering->child[i].future, NULL);
@@ -140,9 +175,22 @@ static void on_token(brood__home_t *home, brood_future_t *future)
     (void)home;
     if (!gathering)
         return;
-    for (i = 0; i < gathering->n; i++)
-        brood_future_cancel(gathering->child[i].future);
-    count_down(gathering);
+    if (brood__swap(&gathering->canceled, 1, relaxed)) {
+        count_down(gathering); /* another canceler is at it */
+        return;
+    }
+    gathering->next_cancel = tl_cancels;
+    tl_cancels = gathering;
+    if (tl_canceling)
+        return; /* further down on this stack */
+    tl_canceling = 1;
+    while ((gathering = tl_cancels)) {
+        tl_cancels = gathering->next_cancel;
+        for (i = 0; i < gathering->n; i++)
+            brood_future_cancel(gathering->child[i].future);
+        count_down(gathering);
+    }
+    tl_canceling = 0;
 }
 
 /* A worker waits for all of them: it may run those that are queued with it. */

@@ -9,6 +9,7 @@
 #include <brood/errors.h>
 
 #include "base/alloc.h"
+#include "lineage/life.h"
 #include "observe/log.h"
 #include "task/magazine.h"
 
@@ -25,6 +26,8 @@ static void report(const brood_future_t *future);
 static void expire(brood__timer_t *timer);
 static void overrun(brood__timer_t *timer);
 static void tell_all(brood_future_t *future);
+static void wait_a_moment(int *turns);
+static int end_queued(brood_future_t *future, apr_status_t status);
 static void raise_token(brood_future_t *future, unsigned flags);
 
 /* ---- making ------------------------------------------------------------ */
@@ -87,7 +90,7 @@ static brood__extra_t *extra_make(brood_future_t *future,
             brood__free(extra);
             return NULL;
         }
-        extra->reserved = 1;
+        extra->timer.reserved = 1;
     }
     extra->name = options->name;
     extra->flags = options->flags;
@@ -103,7 +106,7 @@ static brood__extra_t *extra_make(brood_future_t *future,
 
 static void extra_free(brood__extra_t *extra)
 {
-    if (extra->reserved)
+    if (extra->timer.reserved)
         brood__timer_unreserve();
     brood__free(extra);
 }
@@ -136,7 +139,7 @@ apr_status_t brood__future_run(brood_future_t *future, brood__scope_t *scope)
     apr_status_t status;
     unsigned state;
 
-    if (BROOD__UNLIKELY(extra != NULL) && extra->reserved) {
+    if (BROOD__UNLIKELY(extra != NULL) && extra->timer.reserved) {
         brood__timer_disarm(&extra->timer);
         if (extra->run_timeout)
             (void)brood__timer_arm(&extra->timer,
@@ -150,7 +153,7 @@ apr_status_t brood__future_run(brood_future_t *future, brood__scope_t *scope)
     brood__frame_end(&saved);
     if (BROOD__UNLIKELY(extra != NULL)) {
         show_name(place, extra->name, brood__future_name(saved.task));
-        if (extra->reserved)
+        if (extra->timer.reserved)
             brood__timer_disarm(&extra->timer);
         if (extra->destroy)
             extra->destroy(future->baton);
@@ -175,7 +178,7 @@ void brood__future_refuse(brood_future_t *future, apr_status_t status)
     brood__extra_t *extra = future->extra;
 
     if (extra) {
-        if (extra->reserved)
+        if (extra->timer.reserved)
             brood__timer_disarm(&extra->timer);
         if (extra->destroy)
             extra->destroy(future->baton);
@@ -196,6 +199,7 @@ void brood__future_settle(brood_future_t *future, apr_status_t status,
 {
     unsigned seen = brood__load(&future->state, relaxed);
     unsigned next;
+    int turns = 0;
 
     if (BROOD__UNLIKELY(status != APR_SUCCESS && value)) {
         free_value(future, value);
@@ -205,7 +209,7 @@ void brood__future_settle(brood_future_t *future, apr_status_t status,
     future->u.value = value;
     for (;;) {
         if (BROOD__UNLIKELY(seen & BROOD__LOCK)) {
-            brood__pause();
+            wait_a_moment(&turns);
             seen = brood__load(&future->state, relaxed);
             continue;
         }
@@ -250,24 +254,32 @@ static void tell_all(brood_future_t *future)
 apr_status_t brood__future_end(brood_future_t *future, apr_status_t queued,
                                unsigned flags)
 {
-    if (brood__future_claim(future, flags)) {
-        brood_future_retain(future); /* the queue's entry keeps its own */
-        if (future->extra && brood__load(&future->extra->delayed, acquire))
-            future->home->ops->undelay(future->home, future);
-        brood__future_refuse(future, queued);
+    if (end_queued(future, queued))
         return APR_SUCCESS;
-    }
     if (brood__future_settled(future))
         return BROOD_EALREADY;
     raise_token(future, flags);
     return APR_SUCCESS;
 }
 
-/* RUNNING, or so it was a moment ago. */
+/* True: it was still queued, and never will run. */
+static int end_queued(brood_future_t *future, apr_status_t status)
+{
+    if (!brood__future_claim(future, 0))
+        return 0;
+    brood_future_retain(future); /* the queue's entry keeps its own */
+    if (future->extra && brood__load(&future->extra->delayed, acquire))
+        future->home->ops->undelay(future->home, future);
+    brood__future_refuse(future, status);
+    return 1;
+}
+
+/* RUNNING, or so it was a moment ago. Only the first token interrupts. */
 static void raise_token(brood_future_t *future, unsigned flags)
 {
     brood__sleep_t *sleep = NULL;
     brood__place_t *place = NULL;
+    const brood__place_ops_t *ops = NULL;
     const brood__home_ops_t *home = NULL;
     unsigned state;
 
@@ -275,13 +287,16 @@ static void raise_token(brood_future_t *future, unsigned flags)
     state = brood__load(&future->state, relaxed);
     if ((state & BROOD__PHASE) == BROOD__RUNNING) {
         home = future->home->ops; /* static */
-        if (!(state & BROOD__TOKEN))
+        if (!(state & BROOD__TOKEN)) {
             brood__or(&future->state,
                       (unsigned)(BROOD__TOKEN | BROOD__INTERRUPT) | flags,
                       relaxed);
-        if (state & BROOD__WAITING) {
-            sleep = future->u.wait->sleep;
+            if (state & BROOD__WAITING)
+                sleep = future->u.wait->sleep;
+        }
+        if (sleep) {
             place = sleep->place;
+            ops = place->ops; /* static */
             if (!brood__sleep_try(sleep, BROOD__SLEEP_INTERRUPTED))
                 sleep = NULL;
         }
@@ -289,7 +304,7 @@ static void raise_token(brood_future_t *future, unsigned flags)
     brood__future_unlock(future);
 
     if (sleep) /* we won: the sleeper waits for this, or needs no more */
-        place->ops->wake(place, sleep);
+        ops->wake(place, sleep);
     if (home && home->token)
         home->token(future->home, future);
 }
@@ -298,7 +313,8 @@ static void expire(brood__timer_t *timer)
 {
     brood__extra_t *extra = BROOD__CONTAINER(timer, brood__extra_t, timer);
 
-    brood__future_end(extra->future, BROOD_EEXPIRED, 0);
+    /* One that has just begun to run is in time. */
+    (void)end_queued(extra->future, BROOD_EEXPIRED);
 }
 
 static void overrun(brood__timer_t *timer)
@@ -310,9 +326,13 @@ static void overrun(brood__timer_t *timer)
 
 apr_status_t brood_future_cancel(brood_future_t *future)
 {
+    apr_status_t rv;
+
     if (!future)
         return APR_EINVAL;
-    return brood__future_end(future, BROOD_ECANCELED, 0);
+    rv = brood__life_check();
+    return rv == APR_SUCCESS ? brood__future_end(future, BROOD_ECANCELED, 0)
+                             : rv;
 }
 
 int brood_task_canceled(void)
@@ -357,6 +377,10 @@ brood_future_t *brood_future_release(brood_future_t *future)
 
 static void recycle(brood_future_t *future, unsigned state)
 {
+    /* In a forked child whatever this needs may be locked for ever. */
+    if (BROOD__UNLIKELY(future->extra || future->status != APR_SUCCESS)
+        && brood__life_forked())
+        return;
     if (BROOD__UNLIKELY(future->status != APR_SUCCESS)) {
         if (!(state & (BROOD__READ | BROOD__NO_TASK)))
             report(future);
@@ -398,12 +422,18 @@ void brood__future_lock(brood_future_t *future)
                                acquire))
             return;
         if (seen & BROOD__LOCK) {
-            if (++turns % 64 == 0)
-                brood__os_yield(); /* its holder may have lost its CPU */
-            brood__pause();
+            wait_a_moment(&turns);
             seen = brood__load(&future->state, relaxed);
         }
     }
+}
+
+/* For the LOCK, whose holder may have lost its CPU. */
+static void wait_a_moment(int *turns)
+{
+    if (++*turns % 64 == 0)
+        brood__os_yield();
+    brood__pause();
 }
 
 void brood__future_unlock(brood_future_t *future)

@@ -18,7 +18,8 @@
  * the last one sees everything.
  *
  * `waiters` and, while RUNNING, `wait` are guarded by the LOCK bit of `state`,
- * a spin lock held for a few instructions. The memory is type-stable: it stays
+ * a spin lock held for a few instructions; but the task itself may publish a
+ * wait with a release (B), and after it took that back waits while it is LOCKed. The memory is type-stable: it stays
  * a future until the library ends, so a late look at a recycled one is
  * harmless.
  */
@@ -61,7 +62,7 @@ typedef struct brood__waiter_t {
 
 /* What a running task waits for, published while it sleeps. */
 typedef struct brood__wait_t {
-    brood__sleep_t *sleep;
+    brood__sleep_t *sleep;     /* NULL: it runs something in place meanwhile */
     struct brood_future_t *on; /* awaited without a time limit; else NULL */
 } brood__wait_t;
 
@@ -73,7 +74,6 @@ typedef struct brood__extra_t {
     void (*destroy)(void *baton);
     void (*free_value)(void *value);
     int64_t delay, queue_timeout, run_timeout; /* ns; 0: none */
-    int reserved;         /* holds a place among the timers */
     brood__timer_t timer; /* one at a time: delay, then queue, then run */
     struct brood_future_t *future;
     brood__errand_t errand;     /* how it travels; the home's to use */

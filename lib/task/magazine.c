@@ -5,6 +5,7 @@
 #include "task/magazine.h"
 
 #include "base/alloc.h"
+#include "lineage/life.h"
 #include "os/lock.h"
 
 #define CHUNK_FIRST ((size_t)4096)
@@ -59,6 +60,8 @@ void brood__magazine_flush(brood_future_t *future)
     brood__magazine_t *own = brood__self.magazine;
     brood__magazine_t *empty = NULL;
 
+    if (brood__life_forked())
+        return; /* the depot may be locked for ever */
     /* A thread that cannot be told of its end must keep nothing. */
     if (brood__self_watch() == APR_SUCCESS) {
         brood__lock(&g_depot.lock);

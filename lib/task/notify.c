@@ -139,7 +139,7 @@ static apr_status_t target_of(brood__home_t **target,
     apr_status_t rv = APR_SUCCESS;
 
     /* A manager's first member is its home; see lineage/manager.h. */
-    if (where->size < sizeof(*where) || !where->threads == !where->loop)
+    if (where->size != sizeof(*where) || !where->threads == !where->loop)
         return APR_EINVAL;
     *target = where->threads ? (brood__home_t *)(void *)where->threads
                              : (brood__home_t *)(void *)where->loop;

@@ -37,8 +37,13 @@ static const brood__home_ops_t promise_ops
     = { "promise", NULL, NULL, NULL, on_token, NULL, NULL };
 static brood__home_t g_promise_home = { &promise_ops };
 
-/* The promise whose function the calling thread is in. */
-static BROOD__THREAD_LOCAL brood_future_t *tl_calling;
+/* The functions that the calling thread is in, innermost first. */
+typedef struct calling_t {
+    struct calling_t *outer;
+    brood_future_t *future;
+} calling_t;
+
+static BROOD__THREAD_LOCAL calling_t *tl_calling;
 
 static brood_future_t *future_of(brood_promise_t *promise)
 {
@@ -73,8 +78,13 @@ apr_status_t brood_promise_make(brood_promise_t **promise,
 apr_status_t brood_promise_settle(brood_promise_t *promise,
                                   apr_status_t status, void *value)
 {
+    apr_status_t rv;
+
     if (!promise || status == BROOD_EPENDING)
         return APR_EINVAL;
+    rv = brood__life_check();
+    if (rv != APR_SUCCESS)
+        return rv;
     close_promise(future_of(promise));
     brood__future_settle(future_of(promise), status, value);
     return APR_SUCCESS;
@@ -91,19 +101,26 @@ apr_status_t brood_promise_on_cancel(brood_promise_t *promise,
 {
     brood_future_t *future = future_of(promise);
     brood__extra_t *extra;
+    apr_status_t rv;
     int none = NONE;
 
     if (!promise || !fn)
         return APR_EINVAL;
+    rv = brood__life_check();
+    if (rv != APR_SUCCESS)
+        return rv;
     extra = future->extra;
     if (!brood__cas(&extra->on_cancel_state, &none, SETTING, relaxed))
         return BROOD_EALREADY;
+    /* From SET on the function may be called, and settle the promise. */
+    brood_future_retain(future);
     extra->on_cancel = fn;
     extra->on_cancel_baton = baton;
     brood__store(&extra->on_cancel_state, SET, release);
     brood__fence(seq_cst);
     if (brood__load(&future->state, relaxed) & BROOD__TOKEN)
         call(future);
+    brood_future_release(future);
     return APR_SUCCESS;
 }
 
@@ -119,18 +136,27 @@ static void on_token(brood__home_t *home, brood_future_t *future)
 static void call(brood_future_t *future)
 {
     brood__extra_t *extra = future->extra;
-    brood_future_t *outer = tl_calling;
+    calling_t calling = { tl_calling, future };
     int set = SET;
 
     if (!brood__cas(&extra->on_cancel_state, &set, CALLING, acq_rel))
         return;
     brood_future_retain(future);
-    tl_calling = future;
+    tl_calling = &calling;
     brood__lock_none_held();
     extra->on_cancel(extra->on_cancel_baton);
-    tl_calling = outer;
+    tl_calling = calling.outer;
     brood__store(&extra->on_cancel_state, CLOSED, release);
     brood_future_release(future);
+}
+
+static int is_calling(const brood_future_t *future)
+{
+    const calling_t *calling = tl_calling;
+
+    while (calling && calling->future != future)
+        calling = calling->outer;
+    return calling != NULL;
 }
 
 static void close_promise(brood_future_t *future)
@@ -139,7 +165,7 @@ static void close_promise(brood_future_t *future)
     int seen = brood__load(state, acquire);
 
     for (;;) {
-        if (seen == CALLING && tl_calling == future)
+        if (seen == CALLING && is_calling(future))
             return; /* the function itself settles */
         if (seen == CALLING || seen == SETTING) {
             brood__os_yield();

@@ -8,6 +8,7 @@
 
 #include "observe/log.h"
 #include "observe/watchdog.h"
+#include "os/lock.h"
 #include "task/future.h"
 
 #define CHAIN 64 /* tasks that a circle of waits may have to be noticed */
@@ -15,7 +16,8 @@
 static void log_long_wait(int64_t ns);
 static int publish(brood_future_t *task, brood__wait_t *wait);
 static void withdraw(brood_future_t *task, int interrupted);
-static int in_circle(brood_future_t *task, brood_future_t *on);
+static int break_circle(brood_future_t *task, brood__wait_t *wait);
+static int holds(brood_future_t *const *chain, int n);
 static brood_future_t *awaited_by(brood_future_t *task);
 static void plain_wake(brood__place_t *place, brood__sleep_t *sleep);
 static apr_status_t plain_sleep(brood__place_t *place, brood__sleep_t *sleep,
@@ -25,6 +27,8 @@ static const brood__place_ops_t plain_ops = { NULL, NULL, plain_sleep,
                                               plain_wake, 1, NULL, NULL };
 
 brood__place_t brood__place_plain = { &plain_ops };
+
+static brood__lock_t g_circles = BROOD__LOCK_INIT(BROOD__RANK_LEAF);
 
 apr_status_t brood__sleep(brood__sleep_t *sleep, int64_t deadline,
                           brood_future_t *on, int uninterruptible)
@@ -42,9 +46,9 @@ apr_status_t brood__sleep(brood__sleep_t *sleep, int64_t deadline,
         won = brood__sleep_try(sleep, BROOD__SLEEP_INTERRUPTED);
         if (!won) /* it was ready: the interruption is still due */
             brood__or(&task->state, BROOD__INTERRUPT, relaxed);
-    } else if (published && wait.on && in_circle(task, on)) {
-        won = brood__sleep_try(sleep, BROOD__SLEEP_INTERRUPTED);
-        rv = won ? BROOD_EDEADLK : APR_SUCCESS;
+    } else if (published && wait.on && break_circle(task, &wait)) {
+        won = 1;
+        rv = BROOD_EDEADLK;
     }
     if (!won) {
         brood__purse_empty(&brood__self.purse);
@@ -60,6 +64,30 @@ apr_status_t brood__sleep(brood__sleep_t *sleep, int64_t deadline,
     if (rv != APR_SUCCESS)
         return rv;
     return state == BROOD__SLEEP_TIMEUP ? APR_TIMEUP : BROOD_EINTERRUPTED;
+}
+
+int brood__sleep_help(brood_future_t *on)
+{
+    brood__place_t *place = brood__place();
+    brood_future_t *task = brood__self.now.task;
+    brood__wait_t wait = { NULL, on };
+    unsigned state;
+    int helped;
+
+    if (!task)
+        return place->ops->help(place, &on, 1);
+    if (brood__load(&task->state, relaxed) & BROOD__INTERRUPT)
+        return 0;
+    /* Not WAITING, so nobody looks at u.wait; see (B). */
+    task->u.wait = &wait;
+    brood__or(&task->state, BROOD__WAITING, release); /* (B) */
+    helped = place->ops->help(place, &on, 1);
+    state = brood__and(&task->state, ~(unsigned)BROOD__WAITING, acquire);
+    while (state & BROOD__LOCK) { /* somebody may be looking at `wait` */
+        brood__pause();
+        state = brood__load(&task->state, acquire);
+    }
+    return helped;
 }
 
 void brood__park_sleep(brood__sleep_t *sleep, int64_t deadline)
@@ -140,8 +168,8 @@ static void withdraw(brood_future_t *task, int interrupted)
 }
 
 /*
- * Would `task`, which has just published that it waits for `on`, wait for
- * itself around a circle?
+ * Would `task`, which has just published that it waits for wait->on, wait for
+ * itself around a circle? Then that wait is ended: true.
  *
  * Every task of the circle publishes before it looks, and each look is under
  * the lock of the future it looks at, so the last one to publish sees all
@@ -149,33 +177,42 @@ static void withdraw(brood_future_t *task, int interrupted)
  * circle is read again from its end. The last task waits for us, and we run and
  * do not settle: its edge is stable. The one before it waits for a task that is
  * stuck: if its edge is still there now, it is stable too, and so on to the
- * first. Waits with a time limit publish no edge. Each future is held by the
- * wait that points to it; we take a reference under that wait's lock.
+ * first. Waits with a time limit, and those that have just been ended, are no
+ * edges. Two that find the same circle take turns, so that one of them ends it
+ * and the other sees that. Each future is held by the wait that points to it; we
+ * take a reference under that wait's lock.
  */
-static int in_circle(brood_future_t *task, brood_future_t *on)
+static int break_circle(brood_future_t *task, brood__wait_t *wait)
 {
     brood_future_t *chain[CHAIN];
-    brood_future_t *next;
-    int n = 0, found = 0, i;
+    int n = 0, found = wait->on == task;
 
-    if (on == task)
-        return 1;
-    chain[n++] = brood_future_retain(on);
-    while (n < CHAIN && (next = awaited_by(chain[n - 1]))) {
-        chain[n++] = next;
-        if (next == task) {
-            found = 1;
-            break;
-        }
-    }
-    for (i = n - 2; found && i >= 0; i--) {
-        next = awaited_by(chain[i]);
-        found = next == chain[i + 1];
-        brood_future_release(next);
+    chain[n++] = brood_future_retain(wait->on);
+    while (n < CHAIN && !found && (chain[n] = awaited_by(chain[n - 1])))
+        found = chain[n++] == task;
+    if (found) {
+        brood__lock(&g_circles);
+        found = holds(chain, n)
+                && brood__sleep_try(wait->sleep, BROOD__SLEEP_INTERRUPTED);
+        brood__unlock(&g_circles);
     }
     while (n > 0)
         brood_future_release(chain[--n]);
     return found;
+}
+
+/* Is each still waiting for the next? */
+static int holds(brood_future_t *const *chain, int n)
+{
+    int i, same = 1;
+
+    for (i = n - 2; same && i >= 0; i--) {
+        brood_future_t *next = awaited_by(chain[i]);
+
+        same = next == chain[i + 1];
+        brood_future_release(next);
+    }
+    return same;
 }
 
 /* What a running task waits for without a limit, with a reference; or NULL. */
@@ -184,8 +221,13 @@ static brood_future_t *awaited_by(brood_future_t *task)
     brood_future_t *on = NULL;
 
     brood__future_lock(task);
-    if (brood__load(&task->state, relaxed) & BROOD__WAITING)
-        on = brood_future_retain(task->u.wait->on);
+    if (brood__load(&task->state, relaxed) & BROOD__WAITING) {
+        const brood__wait_t *wait = task->u.wait;
+
+        if (!wait->sleep
+            || brood__load(&wait->sleep->state, relaxed) == BROOD__SLEEP_ARMED)
+            on = brood_future_retain(wait->on);
+    }
     brood__future_unlock(task);
     return on;
 }

@@ -102,8 +102,8 @@ BROOD__INLINE void brood__sleep_init(brood__sleep_t *sleep)
     sleep->place = brood__place();
 }
 
-/* Arrow (1). True for the winner, who must then call brood__sleep_wake() with
- * the place, read before. */
+/* Arrow (1). True for the winner, who must then call the place's wake() with
+ * the place; both must be read before: with the sleeper the place may go. */
 BROOD__INLINE int brood__sleep_try(brood__sleep_t *sleep, unsigned state)
 {
     unsigned armed = BROOD__SLEEP_ARMED;
@@ -115,15 +115,16 @@ BROOD__INLINE int brood__sleep_try(brood__sleep_t *sleep, unsigned state)
 BROOD__INLINE int brood__sleep_fire(brood__sleep_t *sleep, unsigned state)
 {
     brood__place_t *place = sleep->place;
+    const brood__place_ops_t *ops = place->ops; /* static */
 
     if (!brood__sleep_try(sleep, state))
         return 0;
-    place->ops->wake(place, sleep);
+    ops->wake(place, sleep);
     return 1;
 }
 
 /*
- * Sleep. The running task's token interrupts it, once per cancel, unless
+ * Sleep. The running task's token interrupts it, once in the task's life, unless
  * `uninterruptible`. Names itself to the log when a wait without a deadline
  * outlasts the watchdog's wait_warning.
  *
@@ -131,6 +132,11 @@ BROOD__INLINE int brood__sleep_fire(brood__sleep_t *sleep, unsigned state)
  */
 apr_status_t brood__sleep(brood__sleep_t *sleep, int64_t deadline,
                           struct brood_future_t *on, int uninterruptible);
+
+/* place->ops->help() for `on`, while it is known that the running task waits for
+ * it: what is run in place may look for circles. Nothing is run when the wait is
+ * about to be interrupted. */
+int brood__sleep_help(struct brood_future_t *on);
 
 /* The plain thread's way, for places that are threads. */
 void brood__park_sleep(brood__sleep_t *sleep, int64_t deadline);

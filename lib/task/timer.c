@@ -26,8 +26,8 @@ static struct {
     brood__cond_t ended; /* a callback has returned */
     brood__timer_t **heap;
     size_t n, room;
-    size_t reserved;         /* promised places; room > n + reserved is not
-                                needed, room > reserved is */
+    size_t reserved;         /* promised places; all of them and all other
+                                armed timers always have room */
     brood__timer_t *running; /* its callback is under way */
     unsigned n_waiting;      /* in disarm() for `ended` */
     brood__thread_t *thread;
@@ -73,7 +73,9 @@ apr_status_t brood__timer_arm(brood__timer_t *timer, int64_t deadline,
     apr_status_t rv;
 
     brood__lock(&g_timers.lock);
-    rv = make_room(g_timers.n + 2);
+    /* Others leave the promised places free, whether or not they are used. */
+    rv = timer->reserved ? APR_SUCCESS
+                         : make_room(g_timers.n + g_timers.reserved + 2);
     if (rv == APR_SUCCESS)
         rv = make_thread();
     if (rv == APR_SUCCESS) {
@@ -91,16 +93,19 @@ apr_status_t brood__timer_arm(brood__timer_t *timer, int64_t deadline,
 
 int brood__timer_disarm(brood__timer_t *timer)
 {
-    int was_armed;
+    int was_armed = 0;
 
     brood__lock(&g_timers.lock);
-    was_armed = timer->index != 0;
-    if (was_armed)
-        take_out(timer);
-    else if (!tl_is_timers) {
+    for (;;) {
+        if (timer->index) {
+            take_out(timer);
+            was_armed = 1;
+        }
+        if (g_timers.running != timer || tl_is_timers)
+            break;
+        /* The callback may arm it again: look once more afterwards. */
         g_timers.n_waiting++;
-        while (g_timers.running == timer)
-            brood__cond_wait(&g_timers.ended, &g_timers.lock, -1);
+        brood__cond_wait(&g_timers.ended, &g_timers.lock, -1);
         g_timers.n_waiting--;
     }
     brood__unlock(&g_timers.lock);

@@ -18,11 +18,13 @@
 typedef struct brood__timer_t {
     int64_t deadline; /* brood__os_now() */
     size_t index;     /* in the heap, from 1; 0: not armed */
+    int reserved;     /* a place of brood__timer_reserve() is its own; the
+                         owner's to set */
     void (*fn)(struct brood__timer_t *timer);
 } brood__timer_t;
 
 /* Make sure that the thread runs and that one more timer will find room, so that
- * a later brood__timer_arm() cannot fail; then give that place back. */
+ * arming one that says `reserved` cannot fail; then give that place back. */
 apr_status_t brood__timer_reserve(void);
 void brood__timer_unreserve(void);
 
@@ -32,8 +34,8 @@ apr_status_t brood__timer_arm(brood__timer_t *timer, int64_t deadline,
                               void (*fn)(brood__timer_t *timer));
 
 /* True: it was armed and will not be called. False: it was called, or never
- * armed; a call under way on the timers' thread has ended before this returns,
- * unless this is that thread. */
+ * armed. Either way it is not armed, and a call under way on the timers' thread
+ * has ended (also one that arms the timer again), unless this is that thread. */
 int brood__timer_disarm(brood__timer_t *timer);
 
 /* End the thread; no timer may be armed any more. */

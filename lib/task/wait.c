@@ -27,8 +27,10 @@ typedef struct set_t {
     apr_size_t n;
 } set_t;
 
+static apr_status_t read_result(brood_future_t *future, void **value);
 static apr_status_t wait_any(const set_t *set, int64_t deadline,
                              int uninterruptible);
+static int help_one(const set_t *set, int64_t deadline);
 static apr_status_t sleep_on(const set_t *set, watcher_t *watchers,
                              int64_t deadline, int uninterruptible);
 static void found(brood__waiter_t *self, brood_future_t *future);
@@ -47,10 +49,13 @@ apr_status_t brood__future_wait_until(brood_future_t *future, int64_t deadline,
 apr_status_t brood_future_wait(brood_future_t *future,
                                apr_interval_time_t timeout)
 {
+    apr_status_t rv;
+
     if (!future)
         return APR_EINVAL;
-    if (brood__future_settled(future))
-        return APR_SUCCESS;
+    rv = brood__life_check();
+    if (rv != APR_SUCCESS || brood__future_settled(future))
+        return rv;
     if (timeout == 0)
         return APR_TIMEUP;
     return brood__future_wait_until(future, brood__deadline(timeout), 0);
@@ -58,12 +63,22 @@ apr_status_t brood_future_wait(brood_future_t *future,
 
 apr_status_t brood_future_result(brood_future_t *future, void **value)
 {
+    apr_status_t rv;
+
     if (value)
         *value = NULL;
     if (!future)
         return APR_EINVAL;
-    if (!brood__future_settled(future))
-        return BROOD_EPENDING;
+    rv = brood__life_check();
+    if (rv != APR_SUCCESS)
+        return rv;
+    return brood__future_settled(future) ? read_result(future, value)
+                                         : BROOD_EPENDING;
+}
+
+/* Settled. */
+static apr_status_t read_result(brood_future_t *future, void **value)
+{
     if (future->status == APR_SUCCESS) {
         if (value)
             *value = future->u.value;
@@ -78,11 +93,9 @@ apr_status_t brood_future_get(brood_future_t *future, void **value,
 {
     apr_status_t rv = brood_future_wait(future, timeout);
 
-    if (rv == APR_SUCCESS)
-        return brood_future_result(future, value);
     if (value)
         *value = NULL;
-    return rv;
+    return rv == APR_SUCCESS ? read_result(future, value) : rv;
 }
 
 apr_status_t brood_await(brood_future_t *future, void **value)
@@ -92,14 +105,19 @@ apr_status_t brood_await(brood_future_t *future, void **value)
 
 apr_status_t brood_future_take(brood_future_t *future, void **value)
 {
+    apr_status_t rv;
+
     if (value)
         *value = NULL;
     if (!future || !value)
         return APR_EINVAL;
+    rv = brood__life_check();
+    if (rv != APR_SUCCESS)
+        return rv;
     if (!brood__future_settled(future))
         return BROOD_EPENDING;
     if (future->status != APR_SUCCESS)
-        return brood_future_result(future, NULL);
+        return read_result(future, NULL);
     if (brood__or(&future->state, BROOD__TAKEN, acq_rel) & BROOD__TAKEN)
         return BROOD_EALREADY;
     *value = future->u.value;
@@ -110,6 +128,7 @@ apr_status_t brood_future_wait_all(brood_future_t *const *futures,
                                    apr_size_t n, apr_interval_time_t timeout)
 {
     int64_t deadline;
+    apr_status_t rv;
     apr_size_t i;
 
     if (!futures && n)
@@ -117,10 +136,11 @@ apr_status_t brood_future_wait_all(brood_future_t *const *futures,
     for (i = 0; i < n; i++)
         if (!futures[i])
             return APR_EINVAL;
+    rv = brood__life_check();
+    if (rv != APR_SUCCESS)
+        return rv;
     deadline = timeout > 0 ? brood__deadline(timeout) : -1;
     for (i = 0; i < n; i++) {
-        apr_status_t rv = APR_SUCCESS;
-
         if (brood__future_settled(futures[i]))
             continue;
         rv = timeout == 0 ? APR_TIMEUP
@@ -144,6 +164,9 @@ apr_status_t brood_future_wait_any(brood_future_t *const *futures,
     for (i = 0; i < n; i++)
         if (!futures[i])
             return APR_EINVAL;
+    rv = brood__life_check();
+    if (rv != APR_SUCCESS)
+        return rv;
     if (!any_settled(&set)) {
         if (timeout == 0)
             return APR_TIMEUP;
@@ -170,9 +193,8 @@ static apr_status_t wait_any(const set_t *set, int64_t deadline,
         rv = ops->may_block(brood__place());
     if (rv != APR_SUCCESS)
         return rv;
-    while (ops->help && ops->help(brood__place(), set->futures, set->n))
-        if (any_settled((void *)set))
-            return APR_SUCCESS;
+    if (ops->help && help_one(set, deadline))
+        return APR_SUCCESS;
     if (any_settled((void *)set)
         || (ops->spins && brood__spin(any_settled, (void *)set)))
         return APR_SUCCESS;
@@ -185,6 +207,21 @@ static apr_status_t wait_any(const set_t *set, int64_t deadline,
     if (watchers != few)
         brood__free(watchers);
     return rv;
+}
+
+/*
+ * Run what is awaited in place; true when it is settled. What runs here keeps us
+ * until it ends, so never where something else may end the wait before: a time
+ * limit, or another future of the set.
+ */
+static int help_one(const set_t *set, int64_t deadline)
+{
+    if (set->n > 1 || deadline >= 0)
+        return 0;
+    while (brood__sleep_help(set->futures[0]))
+        if (any_settled((void *)set))
+            return 1;
+    return 0;
 }
 
 static apr_status_t sleep_on(const set_t *set, watcher_t *watchers,

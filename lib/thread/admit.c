@@ -9,6 +9,7 @@
  * change it.
  */
 
+#include <stdio.h>
 #include <string.h>
 
 #include <brood/thread_manager.h>
@@ -54,36 +55,49 @@ apr_status_t brood__admit_state(const brood__order_t *order)
     if (executor->state == BROOD__STOPPING && order->own
         && !executor->cancelling)
         return APR_SUCCESS;
-    return executor->ever_started ? BROOD_ESTOPPED : BROOD_ENOTSTARTED;
+    return brood__executor_why_not(executor);
 }
 
-/* BROOD_EFULL with a manager that blocks: wait for room, then APR_EAGAIN. */
+/* It may have been stopped and started with another type meanwhile. */
+static void log_type(const brood__order_t *order)
+{
+    brood__executor_t *executor = order->executor;
+    char prefix[64], accepted[256];
+
+    brood__lock(&executor->lock);
+    snprintf(prefix, sizeof(prefix), "%s",
+             executor->prefix ? executor->prefix : "brood");
+    snprintf(accepted, sizeof(accepted), "%s",
+             executor->task_type ? executor->task_type : "");
+    brood__unlock(&executor->lock);
+    brood__log(BROOD_LOG_INFO,
+               "'%s' accepts tasks of type '%s': one of %s%s%s was refused",
+               prefix, accepted, order->type ? "type '" : "no type",
+               order->type ? order->type : "", order->type ? "'" : "");
+}
+
+/* BROOD_EFULL with a manager that blocks: wait for room, then BROOD__RETRY. */
 apr_status_t brood__wait_for_room(const brood__order_t *order, apr_status_t rv,
                                   int64_t *deadline)
 {
     brood__executor_t *executor = order->executor;
+    int64_t timeout = brood__load(&executor->full_timeout, relaxed);
 
     if (rv == BROOD_ETASKTYPE)
-        brood__log(BROOD_LOG_INFO,
-                   "'%s' accepts tasks of type '%s': one of %s%s%s was refused",
-                   executor->prefix ? executor->prefix : "brood",
-                   executor->task_type, order->type ? "type '" : "no type",
-                   order->type ? order->type : "", order->type ? "'" : "");
-    if (rv != BROOD_EFULL
-        || executor->options.when_full != BROOD_WHEN_FULL_BLOCK || order->own
-        || order->n > executor->options.capacity)
+        log_type(order);
+    if (rv != BROOD_EFULL || order->own
+        || brood__load(&executor->when_full, relaxed) != BROOD_WHEN_FULL_BLOCK
+        || order->n > brood__load(&executor->capacity, relaxed))
         return rv;
     if (*deadline == 0)
-        *deadline = executor->options.full_timeout < 0
-                        ? -1
-                        : brood__os_now() + executor->options.full_timeout;
-    rv = brood__capacity_wait(executor, *deadline);
-    return rv == APR_SUCCESS ? APR_EAGAIN : rv;
+        *deadline = timeout < 0 ? -1 : brood__os_now() + timeout;
+    rv = brood__capacity_wait(executor, order->n, *deadline);
+    return rv == APR_SUCCESS ? BROOD__RETRY : rv;
 }
 
 int brood__runs_in_caller(const brood__order_t *order, apr_status_t rv)
 {
-    int when_full = order->executor->options.when_full;
+    int when_full = brood__load(&order->executor->when_full, relaxed);
 
     return rv == BROOD_EFULL
            && (when_full == BROOD_WHEN_FULL_RUN

@@ -45,8 +45,7 @@ void brood__executor_refuse_queued(brood__executor_t *executor,
         if (errand->future) {
             call.fn = brood__run_future;
             call.baton = errand->future;
-            if (executor->options.capacity)
-                brood__capacity_give(executor, 1);
+            brood__capacity_give(executor, 1);
             brood__call_refuse(executor, &call, status);
         } else {
             brood__frame_t saved;
@@ -67,8 +66,7 @@ static void refuse_calls(brood__executor_t *executor, apr_status_t status)
 
     while ((n = brood__inbox_take(&executor->inbox, calls, &turn)))
         for (i = 0; i < n; i++) {
-            if (executor->options.capacity)
-                brood__capacity_give(executor, 1);
+            brood__capacity_give(executor, 1);
             brood__call_refuse(executor, &calls[i], status);
         }
     n_workers = brood__load(&executor->n_workers, acquire);
@@ -77,8 +75,7 @@ static void refuse_calls(brood__executor_t *executor, apr_status_t status)
 
         while (brood__deque_size(deque) > 0)
             if (brood__deque_steal(deque, &calls[0])) {
-                if (executor->options.capacity)
-                    brood__capacity_give(executor, 1);
+                brood__capacity_give(executor, 1);
                 brood__call_refuse(executor, &calls[0], status);
             }
     }
@@ -102,17 +99,14 @@ void brood__executor_interrupt(brood__executor_t *executor)
 }
 
 /* Each record stays in its list, under the lock, until it was fired. */
-void brood__sleepers_fire(brood__link_t *list, int all)
+void brood__sleepers_fire(brood__link_t *list)
 {
     brood__link_t *link;
 
-    while ((link = brood__list_pop(list))) {
+    while ((link = brood__list_pop(list)))
         brood__sleep_fire(
             &BROOD__CONTAINER(link, brood__sleeper_t, link)->sleep,
             BROOD__SLEEP_FIRED);
-        if (!all)
-            return;
-    }
 }
 
 apr_status_t brood__sleeper_wait(brood__executor_t *executor,

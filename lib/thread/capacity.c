@@ -11,27 +11,55 @@
 
 #include "thread/worker.h"
 
+static void let_in(brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock);
+
 apr_status_t brood__capacity_take(brood__executor_t *executor, int n)
 {
-    int limit = executor->options.capacity;
+    int limit = brood__load(&executor->capacity, relaxed);
 
-    if (brood__add(&executor->queued, n, seq_cst) + n <= limit)
+    if (n > limit)
+        return BROOD_EFULL;
+    if (brood__add(&executor->queued, n, seq_cst) <= limit - n)
         return APR_SUCCESS;
     brood__capacity_give(executor, n);
     return BROOD_EFULL;
 }
 
+/* Does nothing without a capacity. */
 void brood__capacity_give(brood__executor_t *executor, int n)
 {
+    if (!brood__load(&executor->capacity, relaxed))
+        return;
     brood__sub(&executor->queued, n, seq_cst);
     if (!brood__load(&executor->n_waiting, seq_cst))
         return;
     brood__lock(&executor->lock);
-    brood__sleepers_fire(&executor->space_waiters, n > 1);
+    let_in(executor);
     brood__unlock(&executor->lock);
 }
 
-apr_status_t brood__capacity_wait(brood__executor_t *executor,
+/* In the order they came, so that who wants much is not passed by for ever. One
+ * whose time is over just now does not use its turn up. */
+static void let_in(brood__executor_t *executor)
+{
+    int room = brood__load(&executor->capacity, relaxed)
+               - brood__load(&executor->queued, seq_cst);
+    brood__link_t *list = &executor->space_waiters;
+
+    while (!brood__list_empty(list)) {
+        brood__sleeper_t *sleeper
+            = BROOD__CONTAINER(list->next, brood__sleeper_t, link);
+
+        if (sleeper->n > room)
+            return;
+        brood__list_remove(&sleeper->link);
+        if (brood__sleep_fire(&sleeper->sleep, BROOD__SLEEP_FIRED))
+            room -= sleeper->n;
+    }
+}
+
+apr_status_t brood__capacity_wait(brood__executor_t *executor, int n,
                                   int64_t deadline)
 {
     brood__place_t *place = brood__place();
@@ -41,12 +69,13 @@ apr_status_t brood__capacity_wait(brood__executor_t *executor,
     if (place->ops->may_block && place->ops->may_block(place) != APR_SUCCESS)
         return BROOD_EFULL; /* a bare loop thread */
     brood__sleep_init(&sleeper.sleep);
+    sleeper.n = n;
     brood__add(&executor->n_waiting, 1, seq_cst);
     brood__lock(&executor->lock);
     brood__list_init(&sleeper.link);
     if (executor->state == BROOD__RUNS
         && brood__load(&executor->queued, seq_cst)
-               >= executor->options.capacity) {
+               > brood__load(&executor->capacity, relaxed) - n) {
         brood__list_append(&executor->space_waiters, &sleeper.link);
         rv = BROOD_EPENDING;
     }
@@ -63,6 +92,6 @@ apr_status_t brood__capacity_wait(brood__executor_t *executor,
 void brood__capacity_close(brood__executor_t *executor)
 {
     brood__lock(&executor->lock);
-    brood__sleepers_fire(&executor->space_waiters, 1);
+    brood__sleepers_fire(&executor->space_waiters);
     brood__unlock(&executor->lock);
 }

@@ -57,9 +57,24 @@ apr_status_t brood__executor_spawn(brood__executor_t *executor, int watching)
     }
     executor->n_threads++;
     executor->n_started++;
+    worker->put_before
+        = brood__inbox_put(&executor->inbox) + executor->n_errands_put;
     brood__and(&executor->inbox.rare, ~(unsigned)BROOD__RARE_NOBODY, relaxed);
+    brood__executor_set_need(executor);
     brood__executor_watch(executor);
     return APR_SUCCESS;
+}
+
+/* It will leave and no longer counts: whoever asks for a worker from now on gets
+ * another one. */
+void brood__worker_dismiss(brood__worker_t *worker)
+{
+    brood__executor_t *executor = worker->executor;
+
+    brood__worker_deactivate(worker);
+    worker->state = BROOD__WORKER_LEAVING;
+    executor->n_threads--;
+    executor->n_leaving++;
 }
 
 /* The thread's last act but one; its record is free for another afterwards. */
@@ -74,7 +89,8 @@ void brood__worker_leave(brood__worker_t *worker, apr_status_t start_status)
                    executor->prefix ? executor->prefix : "brood",
                    start_status);
     brood__lock(&executor->lock);
-    executor->n_threads--;
+    if (worker->state != BROOD__WORKER_LEAVING)
+        brood__worker_dismiss(worker);
     alone = executor->n_threads == 0;
     if (alone)
         brood__or(&executor->inbox.rare, BROOD__RARE_NOBODY, relaxed);
@@ -88,9 +104,18 @@ void brood__worker_leave(brood__worker_t *worker, apr_status_t start_status)
     before = executor->ended;
     executor->ended = worker->thread;
     put_back(worker);
-    if (executor->n_threads == 0 && executor->state == BROOD__ENDING) {
+    if (start_status != APR_SUCCESS && !alone) {
+        /* What came meanwhile relied on this worker: one more try for it. What
+         * was there before stays for those that live. */
+        brood__executor_set_need(executor);
+        if (worker->put_before
+            != brood__inbox_put(&executor->inbox) + executor->n_errands_put)
+            brood__executor_wake_locked(executor);
+    }
+    if (executor->n_threads + executor->n_leaving == 0
+        && executor->state == BROOD__ENDING) {
         executor->state = BROOD__RESTING; /* (4) */
-        brood__sleepers_fire(&executor->rest_waiters, 1);
+        brood__sleepers_fire(&executor->rest_waiters);
         rests = 1;
     }
     brood__unlock(&executor->lock);
@@ -112,7 +137,7 @@ void brood__executor_end_all(brood__executor_t *executor)
             = BROOD__CONTAINER(link, brood__worker_t, link);
 
         brood__sub(&executor->n_asleep, 1, relaxed);
-        worker->state = BROOD__WORKER_LEAVING;
+        brood__worker_dismiss(worker);
         brood__store(&worker->gate, BROOD__GATE_LEAVE, release);
         brood__os_unpark_one(&worker->gate);
     }
@@ -120,9 +145,9 @@ void brood__executor_end_all(brood__executor_t *executor)
         brood__store(&executor->sentinel->gate, BROOD__GATE_LEAVE, release);
         brood__os_unpark_one(&executor->sentinel->gate);
     }
-    if (executor->n_threads == 0) {
+    if (executor->n_threads + executor->n_leaving == 0) {
         executor->state = BROOD__RESTING;
-        brood__sleepers_fire(&executor->rest_waiters, 1);
+        brood__sleepers_fire(&executor->rest_waiters);
     }
 }
 
@@ -170,6 +195,8 @@ static void put_back(brood__worker_t *worker)
         executor->sentinel = NULL;
         brood__store(&executor->watching, 0, relaxed);
     }
+    if (worker->state == BROOD__WORKER_LEAVING)
+        executor->n_leaving--;
     worker->state = BROOD__WORKER_FREE;
     brood__list_append(&executor->free, &worker->link);
 }

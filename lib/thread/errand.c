@@ -31,6 +31,11 @@ void brood__errand_push(brood__executor_t *executor, brood__errand_t *errand,
     brood__executor_wake_locked(executor);
 }
 
+int brood__errand_pause(unsigned tick)
+{
+    return tick % NORMAL_EACH == 0;
+}
+
 brood__errand_t *brood__errand_pop(brood__executor_t *executor, unsigned tick,
                                    int idle)
 {
@@ -41,7 +46,7 @@ brood__errand_t *brood__errand_pop(brood__executor_t *executor, unsigned tick,
     brood__lock(&executor->lock);
     if (tick % LOW_EACH == LOW_EACH - 1)
         link = brood__list_pop(low);
-    if (!link && (idle || tick % NORMAL_EACH))
+    if (!link && (idle || !brood__errand_pause(tick)))
         link = brood__list_pop(urgent);
     if (!link && idle && !brood__inbox_some(&executor->inbox))
         link = brood__list_pop(low);
@@ -123,8 +128,7 @@ void brood__executor_undelay(brood__home_t *home, brood_future_t *future)
 
     if (!take_delayed(executor, future->extra))
         return;
-    if (executor->options.capacity)
-        brood__capacity_give(executor, 1);
+    brood__capacity_give(executor, 1);
     brood__add(&executor->unrun, 1, relaxed);
     brood__scope_release(scope, 1);
     brood_future_release(future);
@@ -147,8 +151,7 @@ void brood__executor_cancel_delayed(brood__executor_t *executor)
         if (!extra)
             return;
         brood__timer_disarm(&extra->timer);
-        if (executor->options.capacity)
-            brood__capacity_give(executor, 1);
+        brood__capacity_give(executor, 1);
         call.fn = brood__run_future;
         call.baton = extra->future;
         call.scope = extra->errand.scope;

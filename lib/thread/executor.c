@@ -97,7 +97,9 @@ apr_status_t brood__executor_start(brood__executor_t *executor,
 
     brood__lock(&executor->control);
     brood__lock(&executor->lock);
-    if (executor->state == BROOD__RUNS)
+    if (executor->retired)
+        rv = BROOD_ESTOPPED;
+    else if (executor->state == BROOD__RUNS)
         rv = BROOD_EALREADY;
     else if (executor->state != BROOD__RESTING)
         rv = BROOD_EPENDING;
@@ -130,6 +132,10 @@ static apr_status_t take_options(brood__executor_t *executor,
     executor->prefix = prefix;
     executor->task_type = type;
     executor->options = *options;
+    brood__store(&executor->max, options->max_workers, relaxed);
+    brood__store(&executor->capacity, options->capacity, relaxed);
+    brood__store(&executor->when_full, options->when_full, relaxed);
+    brood__store(&executor->full_timeout, options->full_timeout, relaxed);
     executor->options.prefix = prefix;
     executor->options.task_type = type;
     brood__unlock(&executor->lock);
@@ -156,8 +162,9 @@ static apr_status_t hire(brood__executor_t *executor)
             rare |= BROOD__RARE_CAPACITY;
         if (executor->n_threads == 0)
             rare |= BROOD__RARE_NOBODY;
-        executor->ever_started = 1;
+        brood__store(&executor->ever_started, 1, relaxed);
         brood__notices_open(&executor->notices);
+        brood__executor_set_need(executor);
         brood__store(&executor->inbox.rare, rare, release);
     } else if (executor->n_threads == 0) {
         executor->state = BROOD__RESTING;
@@ -190,47 +197,72 @@ static void begin_run(brood__executor_t *executor)
     executor->state = BROOD__RUNS; /* (1) */
 }
 
-apr_status_t brood__executor_stop(brood__executor_t *executor,
-                                  brood_stop_e how)
-{
-    apr_status_t rv = APR_SUCCESS;
-    int first;
+/* What a stop has to do; see brood__executor_stop(). */
+typedef struct ending_t {
+    int first;  /* it began the end */
+    int part;   /* it is counted in `closing` */
+    int cancel; /* nothing that is queued runs any more */
+} ending_t;
 
-    brood__lock(&executor->control);
+static ending_t begin_stop(brood__executor_t *executor, brood_stop_e how)
+{
+    ending_t ending = { 0, 0, 0 };
+
+    brood__lock(&executor->control); /* no start is under way */
     brood__lock(&executor->lock);
-    first = executor->state == BROOD__RUNS;
-    if (first) {
+    ending.first = executor->state == BROOD__RUNS;
+    if (ending.first) {
         executor->state = BROOD__STOPPING; /* (2) */
-        executor->closing = 1;
         brood__or(&executor->inbox.rare, BROOD__RARE_CLOSED, relaxed);
-    } else if (!executor->ever_started) {
-        rv = BROOD_ENOTSTARTED;
     }
-    if (how == BROOD_STOP_CANCEL && executor->state != BROOD__RESTING) {
+    ending.part = executor->state == BROOD__STOPPING;
+    if (ending.part && how == BROOD_STOP_CANCEL) {
         executor->cancelling = 1;
         brood__or(&executor->special, BROOD__SPECIAL_CANCEL, relaxed);
     }
+    ending.cancel = ending.part && executor->cancelling;
+    executor->closing += ending.part;
     brood__unlock(&executor->lock);
+    brood__unlock(&executor->control);
+    return ending;
+}
 
-    if (first) {
+/* Calls the program's destroy functions and who listens to futures: under no
+ * lock. While it does, `closing` keeps the run from ending. */
+apr_status_t brood__executor_stop(brood__executor_t *executor,
+                                  brood_stop_e how)
+{
+    ending_t ending = begin_stop(executor, how);
+
+    if (ending.first) {
         brood__inbox_settle(&executor->inbox);
         brood__capacity_close(executor);
         brood__executor_cancel_delayed(executor);
         brood__notices_close(&executor->notices);
     }
-    if (rv == APR_SUCCESS && brood__load(&executor->special, relaxed)
-                                 & BROOD__SPECIAL_CANCEL) {
+    if (ending.cancel) {
         brood__executor_interrupt(executor);
         brood__executor_refuse_queued(executor, BROOD_ECANCELED);
     }
     brood__lock(&executor->lock);
-    executor->closing = 0;
+    executor->closing -= ending.part;
     if (executor->state == BROOD__STOPPING && brood__executor_some(executor))
         brood__executor_wake_locked(executor);
     brood__unlock(&executor->lock);
-    brood__unlock(&executor->control);
     brood__executor_check(executor);
-    return rv;
+    return brood__load(&executor->ever_started, relaxed) ? APR_SUCCESS
+                                                         : BROOD_ENOTSTARTED;
+}
+
+int brood__executor_retire(brood__executor_t *executor)
+{
+    int daemon;
+
+    brood__lock(&executor->lock);
+    executor->retired = 1;
+    daemon = executor->options.daemon;
+    brood__unlock(&executor->lock);
+    return daemon;
 }
 
 /* ---- waiting ------------------------------------------------------------ */
@@ -301,7 +333,7 @@ apr_status_t brood__executor_resize(brood__executor_t *executor, int min,
     if (!max)
         max = executor->options.max_workers;
     if (executor->state != BROOD__RUNS) {
-        rv = executor->ever_started ? BROOD_ESTOPPED : BROOD_ENOTSTARTED;
+        rv = brood__executor_why_not(executor);
     } else if (min > max) {
         rv = APR_EINVAL;
     } else {
@@ -314,8 +346,12 @@ apr_status_t brood__executor_resize(brood__executor_t *executor, int min,
             executor->options.min_workers = min;
         else
             executor->options.max_workers = old_max;
+        brood__store(&executor->max, executor->options.max_workers, relaxed);
         brood__executor_send_surplus(executor);
         brood__executor_set_need(executor);
+        brood__heavy_fence(); /* (C), for what is queued already */
+        if (brood__executor_some(executor))
+            brood__executor_wake_locked(executor);
     }
     brood__unlock(&executor->lock);
     brood__unlock(&executor->control);

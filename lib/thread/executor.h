@@ -128,6 +128,9 @@ apr_status_t brood__executor_submit_many(brood_future_t **futures,
                                          const brood_task_t *tasks, size_t n,
                                          const brood_task_options_t *options);
 
+/* It never starts again. Returns whether it is a daemon. */
+int brood__executor_retire(brood__executor_t *executor);
+
 /* Begin to stop; never waits for tasks. BROOD_ENOTSTARTED if it never ran. */
 apr_status_t brood__executor_stop(brood__executor_t *executor,
                                   brood_stop_e how);

@@ -32,6 +32,7 @@ static apr_status_t put_many(const brood__order_t *order, brood_future_t **made,
 
     if (!lane)
         return APR_ENOMEM;
+    brood__purse_turn(&brood__self.purse, brood__self.now.scope);
     brood__lane_enter(lane);
     rare = brood__load(&executor->inbox.rare, relaxed);
     if (rare)
@@ -51,42 +52,67 @@ static apr_status_t put_many(const brood__order_t *order, brood_future_t **made,
     return rv;
 }
 
-/* As errands they are accepted one by one, but only a stop or a lack of threads
- * can refuse one, and both are looked at under the same lock. */
-static apr_status_t put_errands(const brood__order_t *order, brood_future_t **made)
+/* Under the lock: all or none. */
+static apr_status_t queue_errands(const brood__order_t *order,
+                                  brood_future_t **made) BROOD__NO_ANALYSIS
 {
     brood__executor_t *executor = order->executor;
-    unsigned rare = brood__load(&executor->inbox.rare, relaxed);
-    apr_status_t rv = rare ? brood__admit(order, rare) : APR_SUCCESS;
-    int i;
+    apr_status_t rv = brood__admit_state(order); /* a stop may have begun */
 
-    if (rv != APR_SUCCESS)
-        return rv;
-    for (i = 0; i < order->n; i++) {
-        brood__purse_spend(&brood__self.purse, made[i]->scope);
-        made[i]->extra->errand.scope = made[i]->scope;
-    }
-    brood__lock(&executor->lock);
-    rv = brood__admit_state(order);
-    if (rv == APR_SUCCESS && executor->n_threads == 0)
+    if (rv == APR_SUCCESS && executor->n_threads == 0 && !made[0]->extra->delay)
         rv = brood__executor_spawn(executor, 0);
-    for (i = 0; i < order->n && rv == APR_SUCCESS; i++) {
-        if (made[i]->extra->delay) {
+    for (int i = 0; i < order->n && rv == APR_SUCCESS; i++) {
+        brood__extra_t *extra = made[i]->extra;
+
+        extra->errand.scope = made[i]->scope;
+        if (extra->delay) {
             brood__executor_delay(executor, made[i]);
             continue;
         }
         brood__future_queued(made[i]);
-        brood__errand_push(executor, &made[i]->extra->errand,
-                           made[i]->extra->priority < 0
-                               ? BROOD__ERRAND_LOW
-                               : BROOD__ERRAND_URGENT);
+        brood__errand_push(executor, &extra->errand,
+                           extra->priority < 0 ? BROOD__ERRAND_LOW
+                                               : BROOD__ERRAND_URGENT);
     }
-    executor->n_errands_put += rv == APR_SUCCESS ? (unsigned)order->n : 0;
-    brood__unlock(&executor->lock);
-    for (i = 0; i < order->n && rv != APR_SUCCESS; i++)
-        brood__purse_earn(&brood__self.purse, made[i]->scope);
-    if (rv != APR_SUCCESS && (rare & BROOD__RARE_CAPACITY))
-        brood__capacity_give(executor, order->n);
+    if (rv == APR_SUCCESS)
+        executor->n_errands_put += (unsigned)order->n;
+    return rv;
+}
+
+/* They go through no lane, but a stop has to wait for us all the same. */
+apr_status_t brood__put_errands(const brood__order_t *order,
+                                brood_future_t **made)
+{
+    brood__executor_t *executor = order->executor;
+    brood__lane_t *lane = brood__inbox_lane(&executor->inbox);
+    brood__scope_t *scope = brood__self.now.scope;
+    apr_status_t rv = APR_SUCCESS;
+    int stops = 0;
+    unsigned rare;
+
+    if (!lane)
+        return APR_ENOMEM;
+    brood__purse_turn(&brood__self.purse, scope);
+    brood__lane_enter(lane);
+    rare = brood__load(&executor->inbox.rare, relaxed);
+    if (rare)
+        rv = brood__admit(order, rare);
+    if (rv == APR_SUCCESS) {
+        for (int i = 0; i < order->n; i++)
+            brood__purse_spend(&brood__self.purse, scope);
+        brood__lock(&executor->lock);
+        stops = executor->state != BROOD__RUNS;
+        rv = queue_errands(order, made);
+        brood__unlock(&executor->lock);
+        for (int i = 0; i < order->n && rv != APR_SUCCESS; i++)
+            brood__purse_earn(&brood__self.purse, scope);
+        if (rv != APR_SUCCESS && (rare & BROOD__RARE_CAPACITY))
+            brood__capacity_give(executor, order->n);
+    }
+    brood__lane_leave(lane);
+    /* It drains, and nothing becomes due any more. */
+    if (rv == APR_SUCCESS && stops)
+        brood__executor_cancel_delayed(executor);
     return rv;
 }
 
@@ -122,10 +148,10 @@ static apr_status_t submit_made(const brood__order_t *order, brood_future_t **ma
     apr_status_t rv;
 
     do {
-        rv = full->priority || full->delay ? put_errands(order, made)
+        rv = full->priority || full->delay ? brood__put_errands(order, made)
                                            : put_many(order, made, tasks);
         rv = brood__wait_for_room(order, rv, &deadline);
-    } while (rv == APR_EAGAIN);
+    } while (rv == BROOD__RETRY);
     if (brood__runs_in_caller(order, rv)) {
         for (int i = 0; i < order->n; i++)
             brood__run_here(made ? made[i] : NULL, tasks[i].fn,

@@ -46,18 +46,19 @@ int brood__executor_can_spawn(brood__executor_t *executor)
            && executor->n_threads < o->max_workers + o->max_spares;
 }
 
-/* `need`, from what it follows from. A hint for producers, so that relaxed is
- * enough; who relies on it looks again after a heavy fence. */
+/* Raise `need` if nobody is on duty and somebody could be. Never lowers it: the
+ * caller may hold no lock, and what it has seen may be old by now. Who relies on
+ * it looks at the queues after a heavy fence. */
 void brood__executor_set_need(brood__executor_t *executor)
 {
     int room = brood__load(&executor->n_asleep, relaxed)
                || brood__load(&executor->awake, relaxed)
-                      < executor->options.max_workers;
-    unsigned need = room && !brood__load(&executor->watching, relaxed)
-                    && !brood__load(&executor->searching, relaxed);
+                      < brood__load(&executor->max, relaxed);
 
-    if (brood__load(&executor->inbox.need, relaxed) != need)
-        brood__store(&executor->inbox.need, need, relaxed);
+    if (room && !brood__load(&executor->watching, relaxed)
+        && !brood__load(&executor->searching, relaxed)
+        && !brood__load(&executor->inbox.need, relaxed))
+        brood__store(&executor->inbox.need, 1, release); /* (G) */
 }
 
 void brood__executor_wake(brood__executor_t *executor)
@@ -72,7 +73,10 @@ void brood__executor_wake_locked(brood__executor_t *executor)
 {
     int running = executor->n_active - executor->n_blocked;
 
+    /* (G) Before the look at `searching`: a searcher that leaves stores that
+     * first, and then raises `need`. */
     brood__store(&executor->inbox.need, 0, relaxed);
+    brood__fence(seq_cst);
     if (brood__load(&executor->watching, relaxed)
         || brood__load(&executor->searching, relaxed)
         || running >= executor->options.max_workers
@@ -89,10 +93,10 @@ void brood__executor_wake_locked(brood__executor_t *executor)
         executor->n_wakes++;
         brood__store(&worker->gate, BROOD__GATE_OPEN, release);
         brood__os_unpark_one(&worker->gate);
-    } else if (brood__executor_can_spawn(executor)) {
-        /* Refused by the system: the others go on, and the next worker that
-         * goes to sleep raises `need` again. */
-        (void)brood__executor_spawn(executor, 1);
+    } else if (brood__executor_can_spawn(executor)
+               && brood__executor_spawn(executor, 1) != APR_SUCCESS) {
+        /* Refused by the system: the others go on, the next submit tries. */
+        brood__store(&executor->inbox.need, 1, relaxed);
     }
 }
 
@@ -170,13 +174,36 @@ static int search(brood__worker_t *worker)
     return 0;
 }
 
-/* The searcher found work. */
+/* Does anything wait that the caller is not about to run itself? */
+static int more_is_left(brood__worker_t *worker)
+{
+    brood__executor_t *executor = worker->executor;
+    unsigned n = brood__load(&executor->n_workers, acquire), i;
+
+    if (brood__load(&executor->n_errands, relaxed)
+        || brood__inbox_some(&executor->inbox))
+        return 1;
+    for (i = 0; i < n; i++)
+        if (brood__deque_size(&executor->workers[i]->deque)
+            > (executor->workers[i] == worker))
+            return 1;
+    return 0;
+}
+
+/*
+ * The searcher found work, and what it runs may take long. (G) It leaves: either
+ * it sees here that a sentinel is on duty, or the sentinel sees afterwards that
+ * nobody searches any more (brood__worker_seek(), lie_down()). Else it raises
+ * `need`, and looks once more for whoever has looked at that just before. The
+ * heavy fence is paid at most TOGGLES_MAX times in a row.
+ */
 void brood__worker_found(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
 
     worker->searching = 0;
     brood__store(&executor->searching, 0, relaxed);
+    brood__light_fence();
     if (brood__load(&executor->watching, relaxed))
         return;
     if (++worker->toggles > TOGGLES_MAX) {
@@ -184,7 +211,22 @@ void brood__worker_found(brood__worker_t *worker)
         brood__executor_wake(executor);
     } else {
         brood__executor_set_need(executor);
+        brood__heavy_fence(); /* (C) */
+        if (more_is_left(worker))
+            brood__executor_wake(executor);
     }
+}
+
+/* A sentinel that joins the work is the searcher until it has found some, unless
+ * there is one: (G) that one will see that nobody watches any more. */
+void brood__worker_seek(brood__worker_t *worker)
+{
+    int none = 0;
+
+    brood__heavy_fence();
+    if (!worker->searching
+        && brood__cas(&worker->executor->searching, &none, 1, relaxed))
+        worker->searching = 1;
 }
 
 /* Sleep, watch, sleep, until there is something to do. False: leave. */
@@ -192,6 +234,8 @@ static int lie_down(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
 
+    brood__self.now.scope = executor->service; /* for releases of values */
+    brood__self.now.flags = 0;
     brood__purse_empty(&brood__self.purse);
     worker->toggles = 0;
     for (;;) {
@@ -213,8 +257,14 @@ static int lie_down(brood__worker_t *worker)
                || !brood__list_empty(&executor->idle_waiters);
         brood__unlock(&executor->lock);
 
-        /* The last look; contains the heavy fence of (C). */
+        /* The last look; contains the heavy fence of (C). A searcher may have
+         * left that we took to be on duty, and that took us to be. */
         brood__inbox_tidy(&executor->inbox);
+        if (!brood__load(&executor->inbox.need, relaxed)) {
+            brood__executor_set_need(executor); /* (G) */
+            if (brood__load(&executor->inbox.need, relaxed))
+                brood__heavy_fence();
+        }
         if (brood__load(&executor->inbox.need, relaxed)
             && brood__executor_some(executor))
             brood__executor_wake(executor);
@@ -284,7 +334,7 @@ static void send_away(brood__worker_t *worker)
 {
     brood__list_remove(&worker->link);
     brood__sub(&worker->executor->n_asleep, 1, relaxed);
-    worker->state = BROOD__WORKER_LEAVING;
+    brood__worker_dismiss(worker);
     brood__store(&worker->gate, BROOD__GATE_LEAVE, release);
     brood__os_unpark_one(&worker->gate);
 }
@@ -331,9 +381,7 @@ int brood__worker_is_surplus(brood__worker_t *worker)
     if (surplus <= 0)
         brood__store(&executor->shrinking, 0, relaxed);
     if (leave)
-        brood__worker_deactivate(worker);
-    if (leave)
-        worker->state = BROOD__WORKER_LEAVING;
+        brood__worker_dismiss(worker);
     brood__unlock(&executor->lock);
     return leave;
 }
@@ -344,7 +392,7 @@ void brood__executor_check(brood__executor_t *executor)
 
     brood__lock(&executor->lock);
     if (executor->n_active == 0 && !brood__executor_some(executor)) {
-        brood__sleepers_fire(&executor->idle_waiters, 1);
+        brood__sleepers_fire(&executor->idle_waiters);
         if (executor->state == BROOD__STOPPING && !executor->closing) {
             brood__executor_end_all(executor); /* (3) */
             rests = executor->state == BROOD__RESTING;

@@ -66,6 +66,8 @@ int brood__worker_watch(brood__worker_t *worker)
         tick.progress = ran;
         tick.put = put;
     }
+    if (verdict == 1)
+        brood__worker_seek(worker);
     return verdict;
 }
 
@@ -97,6 +99,7 @@ static int decide(brood__worker_t *worker, const tick_t *tick,
         worker->state = BROOD__WORKER_ACTIVE;
         executor->n_active++;
         brood__executor_count_awake(executor, 1);
+        brood__executor_set_need(executor);
         brood__executor_watch(executor);
     }
     return verdict;

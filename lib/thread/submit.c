@@ -21,8 +21,6 @@ static apr_status_t put(const brood__order_t *order, brood_task_fn *fn,
                         void *baton, brood_future_t *timed);
 static apr_status_t put_lane(const brood__order_t *order, brood_task_fn *fn,
                              void *baton, brood_future_t *timed);
-static apr_status_t put_errand(const brood__order_t *order,
-                               brood_future_t *future);
 
 /* ---- the fast path ------------------------------------------------------ */
 
@@ -124,11 +122,11 @@ static apr_status_t submit_task(const brood__order_t *order, brood_future_t *tas
         if (!task)
             rv = put(order, fn, baton, NULL);
         else if (task->extra && (task->extra->priority || task->extra->delay))
-            rv = put_errand(order, task);
+            rv = brood__put_errands(order, &task);
         else
             rv = put(order, brood__run_future, task, task);
         rv = brood__wait_for_room(order, rv, &deadline);
-    } while (rv == APR_EAGAIN);
+    } while (rv == BROOD__RETRY);
     return rv;
 }
 
@@ -214,6 +212,7 @@ static apr_status_t put_lane(const brood__order_t *order, brood_task_fn *fn,
 
     if (BROOD__UNLIKELY(!lane))
         return APR_ENOMEM;
+    brood__purse_turn(&brood__self.purse, scope); /* may run releases */
     brood__lane_enter(lane);
     rare = brood__load(&executor->inbox.rare, relaxed);
     if (BROOD__UNLIKELY(rare))
@@ -236,43 +235,6 @@ static apr_status_t put_lane(const brood__order_t *order, brood_task_fn *fn,
         brood__executor_wake(executor);
     brood__lane_leave(lane);
     return APR_SUCCESS;
-}
-
-/* ---- errands ------------------------------------------------------------ */
-
-static apr_status_t put_errand(const brood__order_t *order, brood_future_t *future)
-{
-    brood__executor_t *executor = order->executor;
-    brood__extra_t *extra = future->extra;
-    unsigned rare = brood__load(&executor->inbox.rare, relaxed);
-    apr_status_t rv = APR_SUCCESS;
-
-    if (rare)
-        rv = brood__admit(order, rare);
-    if (rv != APR_SUCCESS)
-        return rv;
-    brood__purse_spend(&brood__self.purse, future->scope);
-    extra->errand.scope = future->scope;
-    brood__lock(&executor->lock);
-    rv = brood__admit_state(order); /* a stop may have begun since */
-    if (rv == APR_SUCCESS && executor->n_threads == 0 && !extra->delay)
-        rv = brood__executor_spawn(executor, 0);
-    if (rv == APR_SUCCESS && extra->delay) {
-        brood__executor_delay(executor, future);
-    } else if (rv == APR_SUCCESS) {
-        brood__future_queued(future);
-        brood__errand_push(executor, &extra->errand,
-                           extra->priority < 0 ? BROOD__ERRAND_LOW
-                                               : BROOD__ERRAND_URGENT);
-    }
-    executor->n_errands_put += rv == APR_SUCCESS;
-    brood__unlock(&executor->lock);
-    if (rv != APR_SUCCESS) {
-        brood__purse_earn(&brood__self.purse, future->scope);
-        if (rare & BROOD__RARE_CAPACITY)
-            brood__capacity_give(executor, order->n);
-    }
-    return rv;
 }
 
 apr_status_t brood__run_here(brood_future_t *task, brood_task_fn *fn,

@@ -33,8 +33,14 @@ apr_status_t brood__admit(const brood__order_t *order, unsigned rare);
 apr_status_t brood__admit_state(const brood__order_t *order)
     BROOD__NO_ANALYSIS;
 
+/* Queue tasks with a priority or a delay, all or none. */
+apr_status_t brood__put_errands(const brood__order_t *order,
+                                brood_future_t **made);
+
 /* What to make of a refusal: BROOD_EFULL of an executor that blocks waits for
- * room, and is APR_EAGAIN then. *deadline begins as 0. */
+ * room, and is BROOD__RETRY then. *deadline begins as 0. (APR_EAGAIN is what a
+ * system without threads to spare says, over and over.) */
+#define BROOD__RETRY (BROOD_ERROR_BASE - 4)
 apr_status_t brood__wait_for_room(const brood__order_t *order,
                                   apr_status_t rv, int64_t *deadline);
 

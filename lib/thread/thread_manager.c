@@ -55,8 +55,7 @@ static brood__notices_t *notices(brood__home_t *home, apr_status_t *status)
     brood_thread_manager_t *manager = manager_of(home);
 
     if (!brood__executor_is_running(&manager->executor))
-        *status = manager->executor.ever_started ? BROOD_ESTOPPED
-                                                 : BROOD_ENOTSTARTED;
+        *status = brood__executor_why_not(&manager->executor);
     return &manager->executor.notices;
 }
 
@@ -125,14 +124,12 @@ static apr_status_t make(brood__manager_t *base)
 static void retire(brood__manager_t *base)
 {
     brood_thread_manager_t *manager = (brood_thread_manager_t *)(void *)base;
+    int daemon = brood__executor_retire(&manager->executor);
     apr_status_t rv;
 
     brood__store(&manager->retiring, 1, seq_cst);
-    rv = brood__executor_stop(
-        &manager->executor, manager->executor.options.daemon
-                                ? BROOD_STOP_CANCEL
-                                : BROOD_STOP_DRAIN);
-
+    rv = brood__executor_stop(&manager->executor, daemon ? BROOD_STOP_CANCEL
+                                                         : BROOD_STOP_DRAIN);
     if (rv == BROOD_ENOTSTARTED
         || brood__executor_wait_rest(&manager->executor, 0) == APR_SUCCESS)
         say_retired(manager);
@@ -423,7 +420,7 @@ apr_status_t brood_thread_manager_wait_idle(brood_thread_manager_t *manager,
         return APR_EINVAL;
     if (brood__executor_is_self(&manager->executor))
         return BROOD_EDEADLK;
-    if (!manager->executor.ever_started)
+    if (!brood__load(&manager->executor.ever_started, relaxed))
         return BROOD_ENOTSTARTED;
     return brood__executor_wait_idle(&manager->executor,
                                      brood__deadline(timeout));

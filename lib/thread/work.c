@@ -10,6 +10,8 @@
 #define FEW        32 /* a batch that small: the producer is barely ahead */
 #define BACKOFF    16 /* polls that let it get ahead */
 
+static void stand_at_service(brood__worker_t *worker);
+static void take_turns(brood__worker_t *worker);
 static int get_work(brood__worker_t *worker);
 static int take_batch(brood__worker_t *worker);
 static int steal(brood__worker_t *worker, brood__call_t *call);
@@ -34,6 +36,7 @@ void brood__worker_main(void *baton)
     brood__os_cpu_clock_self(&worker->clock);
     if (executor->options.on_start)
         rv = executor->options.on_start(executor->options.hook_baton);
+    stand_at_service(worker);
     if (rv == APR_SUCCESS) {
         int go = worker->state != BROOD__WORKER_WATCHING
                  || brood__worker_watch(worker) > 0
@@ -46,14 +49,27 @@ void brood__worker_main(void *baton)
                 break;
             go = get_work(worker) || brood__worker_rest(worker);
         }
-        brood__self.now.scope = executor->service;
-        brood__self.now.flags = 0;
+        if (worker->searching) /* it leaves as one too many */
+            brood__worker_found(worker);
+        stand_at_service(worker);
         if (executor->options.on_exit)
             executor->options.on_exit(executor->options.hook_baton);
     }
     brood__self.place = NULL;
     brood__self_exit();
     brood__worker_leave(worker, rv);
+}
+
+/* Nothing of the last task, or of what a hook has set up, is left. */
+static void stand_at_service(brood__worker_t *worker)
+{
+    brood__frame_t *now = &brood__self.now;
+
+    if (now->flags || now->at_end)
+        brood__frame_clean();
+    now->scope = worker->executor->service;
+    now->task = NULL;
+    now->flags = 0;
 }
 
 BROOD__INLINE apr_status_t call_task(brood__worker_t *worker,
@@ -65,10 +81,10 @@ BROOD__INLINE apr_status_t call_task(brood__worker_t *worker,
     apr_status_t rv;
 
     /* A worker has no frame of its own between tasks: nothing to save. */
-    brood__purse_turn(&brood__self.purse, call->scope);
     now->scope = call->scope;
     now->task = NULL;
     now->flags = BROOD__FRAME_IN_TASK;
+    brood__purse_turn(&brood__self.purse, call->scope); /* may run releases */
     if (BROOD__UNLIKELY(worker->tick++ % BROOD__STAMP_EACH == 0))
         begun = brood__os_now();
     brood__store(&worker->running, 1, relaxed);
@@ -106,11 +122,24 @@ static void run_own(brood__worker_t *worker)
 
     while (brood__deque_pop(&worker->deque, &call)) {
         run(worker, &call);
-        if (BROOD__UNLIKELY(worker->tick % LANES_EACH == 0)
-            && brood__deque_size(&worker->deque)
-                   < BROOD__DEQUE - 2 * BROOD__BATCH)
-            take_batch(worker);
+        if (BROOD__UNLIKELY(worker->tick % LANES_EACH == 0))
+            take_turns(worker);
     }
+}
+
+/* What came from outside; and where tasks go on submitting the next one, which
+ * lies above, the one at the other end. So neither waits for ever. */
+static void take_turns(brood__worker_t *worker)
+{
+    unsigned long long spawned = brood__load(&worker->spawned, relaxed);
+    int busy = spawned - worker->spawned_seen >= LANES_EACH;
+    brood__call_t call;
+
+    worker->spawned_seen = spawned;
+    if (busy && brood__deque_steal(&worker->deque, &call))
+        brood__worker_run(worker, &call);
+    if (brood__deque_size(&worker->deque) < BROOD__DEQUE - 2 * BROOD__BATCH)
+        take_batch(worker);
 }
 
 /* True: something was put into the deque, or run. */
@@ -124,7 +153,7 @@ static int get_work(brood__worker_t *worker)
     if (BROOD__UNLIKELY(brood__load(&worker->stuck, relaxed)))
         unstick(worker);
     if (BROOD__UNLIKELY(brood__load(&executor->n_errands, relaxed))
-        && run_errand(worker, 1))
+        && !brood__errand_pause(worker->tick) && run_errand(worker, 1))
         return 1;
     got = take_batch(worker);
     if (got) {
@@ -139,7 +168,8 @@ static int get_work(brood__worker_t *worker)
         brood__worker_run(worker, &call);
         return 1;
     }
-    return 0;
+    return BROOD__UNLIKELY(brood__load(&executor->n_errands, relaxed))
+           && run_errand(worker, 1);
 }
 
 /* Before anything runs that may take long, somebody is on duty for the rest. */
@@ -149,7 +179,7 @@ static void call_for_duty(brood__executor_t *executor)
         && !brood__load(&executor->searching, relaxed)
         && (brood__load(&executor->n_asleep, relaxed)
             || brood__load(&executor->awake, relaxed)
-                   < executor->options.max_workers))
+                   < brood__load(&executor->max, relaxed)))
         brood__executor_wake(executor);
 }
 

@@ -61,6 +61,7 @@ struct brood__worker_t {
     long long base;    /* deque.bottom when the task that may help began */
     atomic_ullong ran; /* tasks begun and ended */
     atomic_ullong failed, unrun, elsewhere, steals, spawned;
+    unsigned long long spawned_seen; /* when the others had their turn last */
     atomic_int running; /* a task runs */
 
     /* The executor's: under its lock. */
@@ -79,6 +80,7 @@ struct brood__worker_t {
     int64_t watched_since;
     int reported;
     int lent; /* its task runs other tasks, and is not watched */
+    unsigned long long put_before; /* tasks from outside when it was made */
     brood__os_cpu_clock_t clock;
 
     /* The name of the running task, while the executor is watched. */
@@ -113,6 +115,11 @@ struct brood__executor_t {
     atomic_int awake; /* active, neither blocked nor stuck */
     atomic_int watching; /* a sentinel is on duty */
     atomic_int n_asleep;
+    atomic_int max; /* options.max_workers */
+
+    /* What an outsider may want to know of the options of a run that ends. */
+    atomic_int capacity, when_full;
+    atomic_llong full_timeout;
 
     atomic_int queued BROOD__ALIGNED(BROOD__LINE); /* when it has a capacity */
     atomic_int score;     /* of searches that paid; the searcher's */
@@ -126,11 +133,14 @@ struct brood__executor_t {
 
     brood__lock_t lock BROOD__ALIGNED(BROOD__LINE); /* guards all below */
     brood__executor_e state;
-    int ever_started;
-    int closing; /* a stop has begun and not yet settled who may submit */
+    atomic_int ever_started; /* written under the lock */
+    int retired; /* its owner is gone: it never starts again */
+    int closing; /* stops that have not yet settled who may submit, or what is
+                    queued: no end before */
     brood__executor_options_t options;
     char *prefix, *task_type; /* task_type changes only while RESTING */
     int n_threads, n_active, n_blocked;
+    int n_leaving; /* threads in state LEAVING, which n_threads is without */
     int next_number;
     brood__worker_t *sentinel;
     brood__link_t sleepers; /* newest first */
@@ -165,6 +175,13 @@ BROOD__INLINE brood__worker_t *brood__worker_self(void)
 
 void brood__worker_base(const brood_future_t *future);
 
+/* Why one that does not run refuses. */
+BROOD__INLINE apr_status_t brood__executor_why_not(brood__executor_t *executor)
+{
+    return brood__load(&executor->ever_started, relaxed) ? BROOD_ESTOPPED
+                                                         : BROOD_ENOTSTARTED;
+}
+
 /* The trampoline of a task that has a future. */
 apr_status_t brood__run_future(void *future, void **unused);
 
@@ -198,6 +215,7 @@ int brood__worker_rest(brood__worker_t *worker);
 void brood__worker_deactivate(brood__worker_t *worker)
     BROOD__NO_ANALYSIS;
 void brood__worker_found(brood__worker_t *worker);
+void brood__worker_seek(brood__worker_t *worker);
 
 /* There may be fewer workers from now on. */
 void brood__executor_send_surplus(brood__executor_t *executor)
@@ -229,6 +247,8 @@ void brood__worker_run(brood__worker_t *worker, const brood__call_t *call);
 apr_status_t brood__executor_spawn(brood__executor_t *executor, int watching)
     BROOD__REQUIRES(executor->lock);
 void brood__worker_leave(brood__worker_t *worker, apr_status_t start_status);
+void brood__worker_dismiss(brood__worker_t *worker)
+    BROOD__NO_ANALYSIS;
 void brood__executor_end_all(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
 
@@ -249,6 +269,8 @@ void brood__errand_push(brood__executor_t *executor, brood__errand_t *errand,
                         int list) BROOD__REQUIRES(executor->lock);
 brood__errand_t *brood__errand_pop(brood__executor_t *executor, unsigned tick,
                                    int idle);
+/* At this tick the lanes' turn comes before the urgent errands'. */
+int brood__errand_pause(unsigned tick);
 void brood__executor_undelay(brood__home_t *home, brood_future_t *future);
 void brood__executor_cancel_delayed(brood__executor_t *executor);
 void brood__executor_delay(brood__executor_t *executor, brood_future_t *future)
@@ -262,8 +284,8 @@ void brood__executor_delay(brood__executor_t *executor, brood_future_t *future)
 /* Take room for n tasks: APR_SUCCESS, or BROOD_EFULL. */
 apr_status_t brood__capacity_take(brood__executor_t *executor, int n);
 void brood__capacity_give(brood__executor_t *executor, int n);
-/* Wait for room, as the options say; APR_SUCCESS: try again. */
-apr_status_t brood__capacity_wait(brood__executor_t *executor,
+/* Wait for room for n tasks, as the options say; APR_SUCCESS: try again. */
+apr_status_t brood__capacity_wait(brood__executor_t *executor, int n,
                                   int64_t deadline);
 /* The executor stops: nobody waits for room any more. */
 void brood__capacity_close(brood__executor_t *executor);
@@ -281,9 +303,10 @@ void brood__call_refuse(brood__executor_t *executor, const brood__call_t *call,
 typedef struct brood__sleeper_t {
     brood__link_t link;
     brood__sleep_t sleep;
+    int n; /* tasks it wants room for */
 } brood__sleeper_t;
 
-void brood__sleepers_fire(brood__link_t *list, int all);
+void brood__sleepers_fire(brood__link_t *list);
 
 /* Enlist was done under the lock; sleep, and delist. */
 apr_status_t brood__sleeper_wait(brood__executor_t *executor,

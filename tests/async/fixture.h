@@ -116,6 +116,51 @@ static inline census_t census_of(brood_affinity_pool_t *pool)
     return census;
 }
 
+/* Have every thread of a pool wait at a door, and no new one come to be. */
+typedef struct occupied_t {
+    door_t hold;
+    call_t calls[8];
+    brood_future_t *futures[8];
+    int n;
+} occupied_t;
+
+/* A thread that has just failed to start may take a call with it, and the pool
+ * may make more threads than it needs; `refuse` is what its start hook returns
+ * when that is not 0. */
+static inline void occupy(occupied_t *all, brood_affinity_pool_t *pool,
+                          atomic_int *refuse, apr_status_t why)
+{
+    memset(all, 0, sizeof(*all));
+    door_init(&all->hold);
+    while (all->n < 8) {
+        call_t *call = &all->calls[all->n];
+        census_t census;
+        brood_future_t *future;
+
+        *call = (call_t){ .hold = &all->hold };
+        future = submit(pool, NULL, call);
+        WAIT_UNTIL((census = census_of(pool)).busy > all->n
+                   || brood_future_wait(future, 0) == APR_SUCCESS);
+        if (brood_future_wait(future, 0) == APR_SUCCESS) {
+            finish(future);
+            continue;
+        }
+        atomic_store(refuse, why);
+        all->futures[all->n++] = future;
+        census = census_of(pool);
+        if (census.busy == census.threads)
+            return;
+    }
+}
+
+static inline void vacate(occupied_t *all)
+{
+    door_open(&all->hold);
+    while (all->n > 0)
+        ASSERT_STATUS(APR_SUCCESS, finish(all->futures[--all->n]));
+    door_fini(&all->hold);
+}
+
 #define WARM 12 /* threads that hold futures at a time, at most, in a test */
 
 /* Make what stays until the library ends: private threads, room in tables, the
@@ -148,6 +193,49 @@ static inline void warm_up(void)
             finish(futures[i]);
     apr_pool_destroy(memory);
     door_fini(&hold);
+}
+
+/* A thread manager of the main thread's, to stop at the end of the test. */
+static inline brood_thread_manager_t *threads(void)
+{
+    brood_thread_manager_t *manager = NULL;
+
+    brood_thread_manager_get(&manager, "async tests", 0);
+    brood_thread_manager_start(manager, NULL);
+    return manager;
+}
+
+static inline void stop_threads(brood_thread_manager_t *manager)
+{
+    ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_stop(
+                                   manager, BROOD_STOP_DRAIN, -1));
+}
+
+/* For tests that use it: as many workers as they need, each with its record. */
+static inline void warm_up_threads(void)
+{
+    brood_future_t *futures[8] = { NULL };
+    call_t calls[8];
+    turnstile_t arrived;
+    door_t hold;
+    int i;
+
+    turnstile_init(&arrived);
+    door_init(&hold);
+    for (i = 0; i < 8; i++) {
+        calls[i] = (call_t){ .arrived = &arrived, .hold = &hold };
+        brood_thread_manager_submit(&futures[i], threads(), run_call,
+                                    &calls[i], NULL);
+    }
+    turnstile_wait(&arrived, 8);
+    door_open(&hold);
+    for (i = 0; i < 8; i++)
+        if (futures[i])
+            finish(futures[i]);
+    brood_thread_manager_stop(threads(), BROOD_STOP_DRAIN, -1);
+    turnstile_fini(&arrived);
+    door_fini(&hold);
+    warm_up();
 }
 
 #endif /* BROOD_TESTS_ASYNC_FIXTURE_H */

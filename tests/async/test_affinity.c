@@ -271,36 +271,31 @@ static void a_context_ends_behind_its_last_call_on_its_thread(void)
 static void a_failing_start_hook_is_told_to_who_needed_the_thread(void)
 {
     static hooks_t hooks; /* its pool lives longer than this call */
-    brood_affinity_pool_t *pool = hooked(&hooks, 3);
-    door_t hold;
-    call_t held = { .hold = &hold }, call = { 0 };
-    brood_future_t *future = NULL, *general;
+    brood_affinity_pool_t *pool = hooked(&hooks, 8);
+    call_t call = { 0 };
+    brood_future_t *future = NULL;
+    occupied_t all;
 
-    door_init(&hold);
     atomic_store(&hooks.fail, APR_EGENERAL);
     ASSERT_STATUS(APR_EGENERAL,
                   brood_affinity_pool_submit(&future, pool, "a", run_call,
                                              &call, NULL));
     CU_ASSERT_PTR_NULL(future);
     ASSERT_STATUS(APR_EGENERAL, finish(submit(pool, NULL, &call)));
+    atomic_store(&hooks.fail, 0);
 
     /* Also when others live but are busy. */
-    atomic_store(&hooks.fail, 0);
-    general = submit(pool, NULL, &held);
-    WAIT_UNTIL(census_of(pool).busy == 1);
-    atomic_store(&hooks.fail, APR_EGENERAL);
+    occupy(&all, pool, &hooks.fail, APR_EGENERAL);
     ASSERT_STATUS(APR_EGENERAL,
                   brood_affinity_pool_submit(&future, pool, "a", run_call,
                                              &call, NULL));
     CU_ASSERT_EQUAL(call.thread, 0);
     atomic_store(&hooks.fail, 0);
     ASSERT_STATUS(APR_SUCCESS, finish(submit(pool, "a", &call)));
-    door_open(&hold);
-    ASSERT_STATUS(APR_SUCCESS, finish(general));
+    vacate(&all);
     ASSERT_STATUS(APR_SUCCESS,
                   brood_affinity_pool_shutdown(pool, BROOD_STOP_DRAIN, -1));
     CU_ASSERT_EQUAL(atomic_load(&hooks.exits), atomic_load(&hooks.starts));
-    door_fini(&hold);
 }
 
 /* ---- freeing idle threads --------------------------------------------------- */

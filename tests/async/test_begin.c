@@ -33,21 +33,6 @@ static apr_status_t begin_and_end(void *baton, void **result)
     return self->end;
 }
 
-static brood_thread_manager_t *threads(void)
-{
-    brood_thread_manager_t *manager = NULL;
-
-    brood_thread_manager_get(&manager, "async tests", 0);
-    brood_thread_manager_start(manager, NULL);
-    return manager;
-}
-
-static void stop(brood_thread_manager_t *manager)
-{
-    ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_stop(
-                                   manager, BROOD_STOP_DRAIN, -1));
-}
-
 static brood_future_t *start(beginner_t *self, brood_thread_manager_t *manager)
 {
     brood_future_t *future = NULL;
@@ -78,7 +63,7 @@ static void begin_waits_until_a_thread_is_free(void)
     ASSERT_STATUS(APR_SUCCESS, finish(future));
     CU_ASSERT_EQUAL(atomic_load(&bank.committed), 2);
     CU_ASSERT_EQUAL(atomic_load(&bank.wrong), 0);
-    stop(manager);
+    stop_threads(manager);
 }
 
 static void those_who_wait_are_served_in_order(void)
@@ -105,7 +90,7 @@ static void those_who_wait_are_served_in_order(void)
         CU_ASSERT_EQUAL(waiting[i].at, i);
     }
     CU_ASSERT_EQUAL(atomic_load(&bank.wrong), 0);
-    stop(manager);
+    stop_threads(manager);
 }
 
 static void begin_fails_full_when_its_time_is_over(void)
@@ -183,7 +168,7 @@ static void a_canceled_wait_leaves_the_queue(void)
     ASSERT_STATUS(APR_SUCCESS, brood_transaction_end(tx, APR_SUCCESS));
     ASSERT_STATUS(APR_SUCCESS, finish(b));
     CU_ASSERT_EQUAL(atomic_load(&bank.begun), 2);
-    stop(manager);
+    stop_threads(manager);
 }
 
 static void what_a_canceled_begin_has_begun_is_rolled_back(void)
@@ -212,7 +197,7 @@ static void what_a_canceled_begin_has_begun_is_rolled_back(void)
     CU_ASSERT_EQUAL(atomic_load(&bank.rolled_back), 1);
     CU_ASSERT_EQUAL(atomic_load(&bank.wrong), 0);
     CU_ASSERT_EQUAL(census_of(pool).leased, 0);
-    stop(manager);
+    stop_threads(manager);
     turnstile_fini(&inside);
     door_fini(&hold);
 }
@@ -238,7 +223,7 @@ static void an_end_is_never_interrupted(void)
     ASSERT_STATUS(APR_SUCCESS, finish(future));
     ASSERT_STATUS(APR_SUCCESS, self.end);
     CU_ASSERT_EQUAL(atomic_load(&bank.committed), 1);
-    stop(manager);
+    stop_threads(manager);
     turnstile_fini(&begun);
     door_fini(&hold);
 }
@@ -256,12 +241,9 @@ static void a_thread_that_cannot_start_fails_begin(void)
     bank_t bank = { 0 };
     brood_transaction_options_t with;
     brood_transaction_t *tx = NULL;
-    door_t hold;
-    call_t held = { .hold = &hold };
-    brood_future_t *future;
+    occupied_t all;
 
-    door_init(&hold);
-    options.max_threads = 3;
+    options.max_threads = 8;
     options.on_thread_start = refuse_start;
     options.hook_baton = &status;
     pool = pool_with(&options);
@@ -269,24 +251,46 @@ static void a_thread_that_cannot_start_fails_begin(void)
     atomic_store(&status, APR_EGENERAL);
     ASSERT_STATUS(APR_EGENERAL, brood_transaction_begin(&tx, &with));
     atomic_store(&status, 0);
-    future = submit(pool, NULL, &held);
-    WAIT_UNTIL(census_of(pool).busy == 1);
 
     /* Also when another thread lives, but is busy. */
-    atomic_store(&status, APR_EGENERAL);
+    occupy(&all, pool, &status, APR_EGENERAL);
     ASSERT_STATUS(APR_EGENERAL, brood_transaction_begin(&tx, &with));
-    atomic_store(&status, 0);
-    brood__fault_at(BROOD__FAULT_THREAD, 1);
-    ASSERT_STATUS(APR_EAGAIN, brood_transaction_begin(&tx, &with));
-    brood__fault_at(BROOD__FAULT_THREAD, 0);
     CU_ASSERT_PTR_NULL(tx);
     CU_ASSERT_EQUAL(atomic_load(&bank.begun), 0);
 
+    atomic_store(&status, 0);
     ASSERT_STATUS(APR_SUCCESS,
                   brood_transaction_end(begin_with(&with), APR_SUCCESS));
-    door_open(&hold);
-    ASSERT_STATUS(APR_SUCCESS, finish(future));
-    door_fini(&hold);
+    vacate(&all);
+}
+
+static void a_thread_that_cannot_be_made_fails_begin(void)
+{
+    static atomic_int status;
+    brood_affinity_pool_options_t options = BROOD_AFFINITY_POOL_OPTIONS_INIT;
+    brood_affinity_pool_t *pool;
+    bank_t bank = { 0 };
+    brood_transaction_options_t with;
+    brood_transaction_t *tx = NULL;
+    occupied_t all;
+
+    options.max_threads = 8;
+    options.on_thread_start = refuse_start;
+    options.hook_baton = &status;
+    pool = pool_with(&options);
+    with = with_bank(&bank, pool);
+    brood__fault_at(BROOD__FAULT_THREAD, 1);
+    ASSERT_STATUS(APR_EAGAIN, brood_transaction_begin(&tx, &with));
+    occupy(&all, pool, &status, 0);
+    if (census_of(pool).threads < 8) {
+        brood__fault_at(BROOD__FAULT_THREAD, 1);
+        ASSERT_STATUS(APR_EAGAIN, brood_transaction_begin(&tx, &with));
+    }
+    brood__fault_at(BROOD__FAULT_THREAD, 0);
+    CU_ASSERT_EQUAL(atomic_load(&bank.begun), 0);
+    vacate(&all);
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_transaction_end(begin_with(&with), APR_SUCCESS));
 }
 
 static void a_shutdown_ends_those_who_wait(void)
@@ -312,7 +316,7 @@ static void a_shutdown_ends_those_who_wait(void)
     CU_ASSERT_EQUAL(atomic_load(&bank.outcome), BROOD_ESTOPPED);
     ASSERT_STATUS(BROOD_ESTALE, brood_transaction_end(tx, APR_SUCCESS));
     CU_ASSERT_EQUAL(atomic_load(&bank.wrong), 0);
-    stop(manager);
+    stop_threads(manager);
 }
 
 static void a_shutdown_during_on_begin_rolls_back(void)
@@ -341,7 +345,7 @@ static void a_shutdown_during_on_begin_rolls_back(void)
     CU_ASSERT_EQUAL(atomic_load(&bank.wrong), 0);
     ASSERT_STATUS(APR_SUCCESS,
                   brood_affinity_pool_shutdown(pool, BROOD_STOP_DRAIN, -1));
-    stop(manager);
+    stop_threads(manager);
     turnstile_fini(&inside);
     door_fini(&hold);
 }
@@ -375,32 +379,10 @@ static const test_t tests[] = {
     TEST(what_a_canceled_begin_has_begun_is_rolled_back),
     TEST(an_end_is_never_interrupted),
     TEST(a_thread_that_cannot_start_fails_begin),
+    TEST(a_thread_that_cannot_be_made_fails_begin),
     TEST(a_shutdown_ends_those_who_wait),
     TEST(a_shutdown_during_on_begin_rolls_back),
     TEST(bad_input_opens_nothing),
 };
 
-static void warm_up_all(void)
-{
-    brood_future_t *futures[8] = { NULL };
-    call_t calls[8];
-    door_t hold;
-    int i;
-
-    /* As many workers as the tests need, each with its record. */
-    door_init(&hold);
-    for (i = 0; i < 8; i++) {
-        calls[i] = (call_t){ .hold = &hold };
-        brood_thread_manager_submit(&futures[i], threads(), run_call,
-                                    &calls[i], NULL);
-    }
-    door_open(&hold);
-    for (i = 0; i < 8; i++)
-        if (futures[i])
-            finish(futures[i]);
-    brood_thread_manager_stop(threads(), BROOD_STOP_DRAIN, -1);
-    door_fini(&hold);
-    warm_up();
-}
-
-HARNESS_MAIN_WARM("begin", tests, warm_up_all)
+HARNESS_MAIN_WARM("begin", tests, warm_up_threads)

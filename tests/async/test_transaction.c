@@ -209,15 +209,6 @@ static apr_status_t carry_on(void *baton, void **result)
     return APR_SUCCESS;
 }
 
-static brood_thread_manager_t *threads(void)
-{
-    brood_thread_manager_t *manager = NULL;
-
-    brood_thread_manager_get(&manager, "async tests", 0);
-    brood_thread_manager_start(manager, NULL);
-    return manager;
-}
-
 static void whoever_still_carries_an_ended_one_is_stale(void)
 {
     brood_affinity_pool_t *pool = pool_of(2);
@@ -244,8 +235,7 @@ static void whoever_still_carries_an_ended_one_is_stale(void)
     CU_ASSERT_EQUAL(atomic_load(&bank.statements), 0);
     ASSERT_STATUS(BROOD_ESTALE, brood_transaction_end(tx, APR_SUCCESS));
     ASSERT_STATUS(APR_SUCCESS, brood_transaction_end(other, APR_SUCCESS));
-    ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_stop(
-                                   manager, BROOD_STOP_DRAIN, -1));
+    stop_threads(manager);
     door_fini(&carrier.go);
 }
 
@@ -273,8 +263,7 @@ static void a_descendant_may_end_it(void)
     ASSERT_STATUS(BROOD_ESTALE, brood_transaction_end(tx, APR_SUCCESS));
     ASSERT_STATUS(APR_SUCCESS,
                   brood_transaction_end(begin_on(&bank, pool), APR_SUCCESS));
-    ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_stop(
-                                   manager, BROOD_STOP_DRAIN, -1));
+    stop_threads(manager);
 }
 
 /* ---- suspend, resume -------------------------------------------------------- */
@@ -368,8 +357,7 @@ static void a_task_that_forgets_it_rolls_it_back(void)
         CU_ASSERT_EQUAL(census_of(pool).leased, 0);
     }
     CU_ASSERT_EQUAL(atomic_load(&bank.wrong), 0);
-    ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_stop(
-                                   manager, BROOD_STOP_DRAIN, -1));
+    stop_threads(manager);
 }
 
 static void a_thread_that_forgets_it_rolls_it_back(void)
@@ -404,8 +392,7 @@ static void a_task_that_forgets_a_part_dooms_the_whole(void)
     ASSERT_STATUS(APR_SUCCESS, self.rv);
     CU_ASSERT_EQUAL(atomic_load(&bank.rolled_back), 0);
     ASSERT_STATUS(BROOD_EROLLEDBACK, brood_transaction_end(tx, APR_SUCCESS));
-    ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_stop(
-                                   manager, BROOD_STOP_DRAIN, -1));
+    stop_threads(manager);
 }
 
 static const test_t tests[] = {
@@ -428,17 +415,4 @@ static const test_t tests[] = {
     TEST(a_task_that_forgets_a_part_dooms_the_whole),
 };
 
-/* The manager of these tests stays with the main thread's node. */
-static void warm_up_all(void)
-{
-    brood_future_t *future = NULL;
-    call_t call = { 0 };
-
-    if (brood_thread_manager_submit(&future, threads(), run_call, &call, NULL)
-        == APR_SUCCESS)
-        finish(future);
-    brood_thread_manager_stop(threads(), BROOD_STOP_DRAIN, -1);
-    warm_up();
-}
-
-HARNESS_MAIN_WARM("transaction", tests, warm_up_all)
+HARNESS_MAIN_WARM("transaction", tests, warm_up_threads)

@@ -113,7 +113,7 @@ static void call_handler_soon(void *unused)
 static void a_blocking_handler_is_told(void)
 {
     begin_to_listen("an event handler");
-    start_watched(5000);
+    start_watched(200000); /* so that the timer still looks when it begins */
     brood_loop_manager_post(loop, call_handler_soon, NULL);
     turnstile_wait(&lines, 1);
     stop_loop();

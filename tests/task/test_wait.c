@@ -292,7 +292,7 @@ static const test_t tests[] = {
     TEST(a_wait_for_many_may_lack_memory),
     TEST_KEEPS(a_wait_with_a_limit_keeps_it_in_a_worker_too, KEEPS_MEMORY),
     TEST_KEEPS(any_is_not_held_up_by_one_that_could_run_in_place, KEEPS_MEMORY),
-    TEST(nested_waits_need_no_more_workers),
+    TEST_KEEPS(nested_waits_need_no_more_workers, KEEPS_MEMORY),
 };
 
 HARNESS_MAIN_WARM("wait", tests, warm_up)

@@ -183,11 +183,21 @@ BROOD__INLINE void must(apr_status_t rv)
         abort();
 }
 
+BROOD__INLINE apr_status_t meets_the_others(void *baton, void **result)
+{
+    (void)result;
+    turnstile_pass(baton);
+    turnstile_wait(baton, POOL);
+    return APR_SUCCESS;
+}
+
+/* Each worker of the pool gets a magazine, by dropping a future. */
 BROOD__INLINE void warm_up(void)
 {
     brood_thread_manager_options_t o = BROOD_THREAD_MANAGER_OPTIONS_INIT;
+    brood_task_options_t named = BROOD_TASK_OPTIONS_INIT;
     brood_thread_manager_t *one, *many;
-    brood_future_t *futures[4 * POOL];
+    turnstile_t all;
     size_t i;
 
     must(brood_thread_manager_get(&one, "one", 0));
@@ -198,14 +208,15 @@ BROOD__INLINE void warm_up(void)
     o.max_spares = POOL;
     o.max_workers = o.min_workers = POOL;
     must(brood_thread_manager_start(many, &o));
-    for (i = 0; i < N_OF(futures); i++)
-        must(brood_thread_manager_submit(
-            &futures[i], i == 0 ? one : many, returns_baton, NULL, NULL));
-    for (i = 0; i < N_OF(futures); i++) {
-        must(brood_future_wait(futures[i], -1));
-        brood_future_release(futures[i]);
-    }
+    named.name = "warm-up";
+    turnstile_init(&all);
+    for (i = 0; i < POOL; i++)
+        must(brood_thread_manager_submit(NULL, many, meets_the_others, &all,
+                                         &named));
+    must(brood_thread_manager_submit(NULL, one, returns_baton, NULL, &named));
+    must(brood_thread_manager_wait_idle(many, -1));
     must(brood_thread_manager_stop(one, BROOD_STOP_DRAIN, -1));
+    turnstile_fini(&all);
 }
 
 #endif /* BROOD_TESTS_TASK_TOOLS_H */

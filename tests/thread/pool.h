@@ -245,28 +245,57 @@ BROOD__UNUSED static void on_foreign_thread(void *(*fn)(void *), void *baton)
     pthread_join(thread, NULL);
 }
 
-#define WARM_FUTURES 5000
+#define WARM_THREADS 32
+#define WARM_FUTURES 200
 
-/* For HARNESS_MAIN_WARM: the collector, the timers and the memory of futures
+static turnstile_t g_warming;
+
+/* One is left to the main thread, so that not only full magazines stay. */
+static void *make_futures(void *left)
+{
+    brood_promise_t *promises[WARM_FUTURES];
+    brood_future_t *futures[WARM_FUTURES];
+    unsigned i;
+
+    for (i = 0; i < WARM_FUTURES; i++)
+        (void)brood_promise_make(&promises[i], &futures[i], NULL);
+    turnstile_pass(&g_warming);
+    turnstile_wait(&g_warming, WARM_THREADS);
+    for (i = 0; i < WARM_FUTURES; i++) {
+        (void)brood_promise_settle(promises[i], APR_SUCCESS, NULL);
+        if (i)
+            brood_future_release(futures[i]);
+    }
+    *(brood_future_t **)left = futures[0];
+    turnstile_pass(&g_warming); /* nobody gets what another one has left */
+    turnstile_wait(&g_warming, 2 * WARM_THREADS);
+    return NULL;
+}
+
+/* For HARNESS_MAIN_WARM: the collector, the timers and the magazines of futures
  * outlive the tests. Nothing may be asserted here. */
 BROOD__UNUSED static void warm_up(void)
 {
-    static brood_future_t *futures[WARM_FUTURES];
     brood_task_options_t options = task_options();
     options_t one = options_of(1, 1);
+    brood_future_t *left[WARM_THREADS];
+    pthread_t threads[WARM_THREADS];
     pool_t *pool = NULL;
     unsigned i;
 
     options.queue_timeout = AN_HOUR;
     (void)brood_thread_manager_get(&pool, NULL, 0);
     (void)brood_thread_manager_start(pool, &one);
-    for (i = 0; i < WARM_FUTURES; i++)
-        (void)brood_thread_manager_submit(&futures[i], pool, nothing, NULL,
-                                          i ? NULL : &options);
-    (void)brood_future_wait_all(futures, WARM_FUTURES, FOREVER);
-    for (i = 0; i < WARM_FUTURES; i++)
-        brood_future_release(futures[i]);
+    (void)brood_thread_manager_submit(NULL, pool, nothing, NULL, &options);
     (void)brood_thread_manager_stop(pool, BROOD_STOP_DRAIN, FOREVER);
+    turnstile_init(&g_warming);
+    for (i = 0; i < WARM_THREADS; i++)
+        (void)pthread_create(&threads[i], NULL, make_futures, &left[i]);
+    for (i = 0; i < WARM_THREADS; i++)
+        (void)pthread_join(threads[i], NULL);
+    for (i = 0; i < WARM_THREADS; i++)
+        brood_future_release(left[i]);
+    turnstile_fini(&g_warming);
     leave_tree();
 }
 

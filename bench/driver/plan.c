@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* plan.c: who does what. To add a peer, add a line to g_all. */
+
+#include "plan.h"
+
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define T_TASKS  "T1:1,2,4 T3:2 T4:1,2,4 T5.1us:1,2,4 T5.10us:2,4 T6:1 "
+#define T_ROUNDS "T1f:1,2 T2:1,2 T2.idle30:1 T2.1cpu:1 "
+#define W_WAITS  "W1:8 W2:2 W2.behind:2 W3:2 "
+#define W_QUIET  "W3.hogs:2 idle:2 "
+#define L_ALL    "L1:1 L1f:1 L2:1 L3:1 L3.sleep:1 "
+#define S_ALL    "S1:1,2 S2:1,2 "
+
+/* T6f is for those that have futures of their own. */
+static const implementation g_all[] = {
+    { "brood", "bench/brood_pool", "",
+      T_TASKS T_ROUNDS "T6f:1 " W_WAITS W_QUIET, NULL },
+    { "brood", "bench/brood_loop", "", L_ALL S_ALL "idle-loop:1", NULL },
+    { "brood", "bench/brood_lineage", "", "lineage:1,2", NULL },
+    { "mutex-pool", "bench/peers/t_pthread", "",
+      T_TASKS T_ROUNDS W_WAITS W_QUIET, NULL },
+    { "GThreadPool", "bench/peers/t_glib", "libglib2.0-dev",
+      T_TASKS T_ROUNDS W_WAITS, NULL },
+    { "oneTBB-enqueue", "bench/peers/t_tbb", "libtbb-dev and g++",
+      T_TASKS T_ROUNDS W_WAITS W_QUIET, NULL },
+    /* The caller is one of the threads: with 1 nothing crosses, and its round
+     * trip would be a function call. */
+    { "oneTBB-group", "bench/peers/t_tbb_group", "libtbb-dev and g++",
+      "T1:2,4 T4:2,4 T5.1us:2,4 T5.10us:2,4", NULL },
+    /* Only one thread may submit. */
+    { "libuv-queue_work", "bench/peers/t_uv", "libuv1-dev",
+      "T1:1,2,4 T1f:1,2 T2:1,2 T2.1cpu:1 T5.1us:1,2,4 T5.10us:2,4 "
+      "T6:1 " W_WAITS,
+      NULL },
+    /* Its push walks the queue. */
+    { "apr_thread_pool", "bench/peers/t_apr", "libaprutil1-dev",
+      "T1:1,2 T2:1,2 T3:2 T4:2 T5.1us:2 T6:1", "50" },
+    { "floor-spsc", "bench/peers/t_spsc", "",
+      "T1:1,2,4 T1f:1,2 T2:1,2 T3:2 T5.1us:1,2,4 T6:1 T6f:1", NULL },
+    { "floor-split", "bench/peers/t_split", "", "T4:1,2,4 T5.1us:2", NULL },
+    { "floor-futex", "bench/peers/t_futex", "", "T2.1cpu:1", NULL },
+    { "libevent-once", "bench/peers/l_event", "", L_ALL S_ALL, NULL },
+    { "libevent-queue", "bench/peers/l_event_queue", "",
+      L_ALL S_ALL "idle-loop:1", NULL },
+    { "libuv", "bench/peers/l_uv", "libuv1-dev", L_ALL S_ALL "idle-loop:1",
+      NULL },
+    /* The pool of its GTask always has 10 threads. */
+    { "glib-main-context", "bench/peers/l_glib", "libglib2.0-dev", L_ALL,
+      NULL },
+    { "floor-loop", "bench/peers/l_floor", "", L_ALL S_ALL, NULL },
+};
+
+const row_text plan_rows[] = {
+    { "T1", "empty tasks from one thread, its own wait for all" },
+    { "T1c", "the same, all done is told by a counter" },
+    { "T1f", "with a future each, waited for; cold memory" },
+    { "T1f.warm", "the same once more" },
+    { "T2", "round trip of one task, through its future" },
+    { "T2e", "the same through an event" },
+    { "T2.idle30", "T2 beside 30 idle producers" },
+    { "T2.1cpu", "T2 with all threads on one CPU" },
+    { "T3", "empty tasks from four threads" },
+    { "T4", "binary tree, each task submits two" },
+    { "T5.1us", "share of the CPUs that 1 us tasks get; more is better" },
+    { "T5.10us", "the same for 10 us tasks" },
+    { "T6", "memory of a queued task" },
+    { "T6f", "the same with a future" },
+    { "W1", "64 tasks that sleep 10 ms" },
+    { "W2", "from submit to begin, beside a blocked worker" },
+    { "W2.behind", "the same right behind the task that blocks" },
+    { "W3", "CPU time of a task that finds all asleep" },
+    { "W3.wait", "from submit to begin of the same" },
+    { "W3.hogs", "W3 beside two CPU hogs" },
+    { "W3.hogs.wait", "W3.wait beside two CPU hogs" },
+    { "idle.first", "context switches in the second after work" },
+    { "idle", "the same in the second after that" },
+    { "L1", "callbacks from another thread into the loop" },
+    { "L1f", "the same with a future each, waited for" },
+    { "L2", "round trip of one, through its future" },
+    { "L2e", "the same through an event" },
+    { "L3", "timers of 1 to 5 ms, set and fired" },
+    { "L3.sleep", "what sleeps on the loop for 1 to 5 ms" },
+    { "S1", "blocking calls from the loop, 1000 at a time" },
+    { "S2", "blocking calls from the loop, one at a time" },
+    { "idle-loop.first", "context switches in the second after work" },
+    { "idle-loop", "the same in the second after that" },
+    { "lineage", "look-up of a manager, ten generations up" },
+    { NULL, NULL },
+};
+
+enum { MOST_JOBS = 1000, MOST_MORE = 20 };
+
+typedef struct plan {
+    job *jobs;
+    int n;
+    regex_t only;
+} plan;
+
+static int is_program(const char *command)
+{
+    char path[1024];
+
+    snprintf(path, sizeof(path), "%.*s", (int)strcspn(command, " "), command);
+    return access(path, X_OK) == 0;
+}
+
+static void add_job(plan *p, const implementation *who, const char *workload,
+                    int threads)
+{
+    char text[128];
+    job *new_job = &p->jobs[p->n];
+
+    snprintf(text, sizeof(text), "%s %s %d", who->name, workload, threads);
+    if (regexec(&p->only, text, 0, NULL, 0) != 0 || p->n == MOST_JOBS)
+        return;
+    new_job->who = who;
+    snprintf(new_job->workload, sizeof(new_job->workload), "%s", workload);
+    new_job->threads = threads;
+    p->n++;
+}
+
+/* "T1:1,2,4 T2:1" */
+static void add_jobs(plan *p, const implementation *who)
+{
+    char *text = strdup(who->workloads);
+    char *rest = NULL, *item;
+
+    for (item = strtok_r(text, " ", &rest); item;
+         item = strtok_r(NULL, " ", &rest)) {
+        char *threads = strchr(item, ':');
+
+        if (threads)
+            *threads++ = '\0';
+        for (; threads; threads = strchr(threads, ',')) {
+            threads += *threads == ',';
+            add_job(p, who, item, atoi(threads));
+        }
+    }
+    free(text);
+}
+
+static void add_implementation(plan *p, const implementation *who)
+{
+    const int before = p->n;
+
+    add_jobs(p, who);
+    if (p->n == before || is_program(who->program))
+        return;
+    p->n = before;
+    fprintf(stderr, "bench: skipped %s: %s is not built", who->name,
+            who->program);
+    if (*who->package)
+        fprintf(stderr, " (needs %s; see make bench-deps)", who->package);
+    fprintf(stderr, "\n");
+}
+
+/* "NAME=COMMAND=WORKLOADS;..." The texts live as long as the program. */
+static void add_more(plan *p, const char *more)
+{
+    static implementation added[MOST_MORE];
+    char *rest = NULL, *item;
+    int n = 0;
+
+    for (item = strtok_r(strdup(more), ";", &rest); item && n < MOST_MORE;
+         item = strtok_r(NULL, ";", &rest)) {
+        implementation *who = &added[n++];
+        char *part = NULL;
+
+        who->name = strtok_r(item, "=", &part);
+        who->program = strtok_r(NULL, "=", &part);
+        who->workloads = strtok_r(NULL, "=", &part);
+        who->package = "";
+        if (who->name && who->program && who->workloads)
+            add_implementation(p, who);
+        else
+            fprintf(stderr, "bench: not NAME=COMMAND=WORKLOADS: %s\n", item);
+    }
+}
+
+int plan_make(job **jobs, const char *only, const char *more)
+{
+    plan p;
+    size_t i;
+
+    if (regcomp(&p.only, only, REG_EXTENDED | REG_NOSUB) != 0) {
+        fprintf(stderr, "bench: no regular expression: %s\n", only);
+        exit(2);
+    }
+    p.n = 0;
+    p.jobs = calloc(MOST_JOBS + 1, sizeof(*p.jobs));
+    for (i = 0; i < sizeof(g_all) / sizeof(g_all[0]); i++)
+        add_implementation(&p, &g_all[i]);
+    if (more)
+        add_more(&p, more);
+    regfree(&p.only);
+    *jobs = p.jobs;
+    return p.n;
+}
