@@ -86,9 +86,32 @@ brood_affinity_pool_t *database_threads(database_t *database)
 
 /* --- Calls --------------------------------------------------------------- */
 
+/* A call on its way to a thread. */
+typedef struct {
+    const char *name;
+    brood_task_fn *fn;
+    void *baton;
+} call_t;
+
+static apr_status_t do_call(void *baton, void **result)
+{
+    call_t *call = baton;
+
+    return database_judge(call->name, call->fn(call->baton, result));
+}
+
+apr_status_t database_judge(const char *what, apr_status_t status)
+{
+    if (status == STORE_EBUSY || status == STORE_ELOST
+        || status == STORE_EQUERY)
+        shop_log("cannot %s: %s", what, store_error(tl_conn));
+    return status;
+}
+
 apr_status_t database_call(database_t *database, const char *name,
                            brood_task_fn *fn, void *baton)
 {
+    call_t call = { name, fn, baton };
     brood_async_options_t options = BROOD_ASYNC_OPTIONS_INIT;
     brood_task_options_t task = BROOD_TASK_OPTIONS_INIT;
     brood_transaction_t *left = NULL;
@@ -101,13 +124,13 @@ apr_status_t database_call(database_t *database, const char *name,
     options.task = &task;
     if (database->astray)
         brood_transaction_suspend(&left);
-    rv = brood_sync_to_async(&future, fn, baton, &options);
+    rv = brood_sync_to_async(&future, do_call, &call, &options);
     if (left)
         brood_transaction_resume(left);
     if (rv != APR_SUCCESS)
         return rv;
 
-    /* Also when we are canceled: until it ends, the call uses our baton. */
+    /* Also when we are canceled: until it ends, the call uses our stack. */
     do
         rv = brood_future_wait(future, -1);
     while (rv == BROOD_EINTERRUPTED);

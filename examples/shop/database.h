@@ -51,4 +51,8 @@ store_conn_t *database_here(trace_t *trace);
 /* The same, for a call that starts something: connects again if need be. */
 apr_status_t database_ready(store_conn_t **conn, trace_t *trace);
 
+/* In such a call: log why `what` failed, if that was the database's doing.
+ * Returns `status`. database_call() does it for its `fn`. */
+apr_status_t database_judge(const char *what, apr_status_t status);
+
 #endif /* SHOP_DATABASE_H */

@@ -55,30 +55,21 @@ void http_failure(request_t *request, apr_status_t status)
 {
     char text[128];
 
-    if (APR_STATUS_IS_ENOENT(status)) {
+    if (APR_STATUS_IS_ENOENT(status))
         http_error(request, 404, "no such item");
-        return;
-    }
-    brood_strerror(status, text, sizeof(text));
-    switch (status) {
-    case STORE_EBUSY:
-    case BROOD_EFULL:
+    else if (status == STORE_EBUSY || status == BROOD_EFULL)
         http_error(request, 503, "too many orders at once, try again");
-        break;
-    case STORE_ELOST:
+    else if (status == STORE_ELOST)
         http_error(request, 503, "the database is not to be had");
-        break;
-    case BROOD_ESTOPPED:
-        http_error(request, 503, "the shop closes");
-        break;
-    case STORE_EQUERY:
+    else if (status == STORE_EQUERY)
         http_error(request, 500, "the database refused a statement");
-        break;
-    default:
+    else if (status == BROOD_ESTOPPED)
+        http_error(request, 503, "the shop closes");
+    else {
+        brood_strerror(status, text, sizeof(text));
+        shop_log("status %d: %s", status, text);
         http_error(request, 500, "%s", text);
     }
-    shop_log("%s: status %d: %s", evhttp_request_get_uri(request->http), status,
-             text);
 }
 
 static void show_health(request_t *request)

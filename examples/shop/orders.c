@@ -68,7 +68,9 @@ static apr_status_t begin(void *baton)
     store_conn_t *conn;
     apr_status_t rv = database_ready(&conn, &order->trace);
 
-    return rv == APR_SUCCESS ? store_begin(conn) : rv;
+    if (rv == APR_SUCCESS)
+        rv = store_begin(conn);
+    return database_judge("begin an order", rv);
 }
 
 static apr_status_t end(void *baton, apr_status_t outcome)
@@ -76,7 +78,9 @@ static apr_status_t end(void *baton, apr_status_t outcome)
     order_t *order = baton;
     store_conn_t *conn = database_here(&order->trace);
 
-    return outcome == APR_SUCCESS ? store_commit(conn) : store_rollback(conn);
+    if (outcome != APR_SUCCESS)
+        return database_judge("roll back an order", store_rollback(conn));
+    return database_judge("commit an order", store_commit(conn));
 }
 
 static apr_status_t note_item(const store_item_t *item, void *baton)

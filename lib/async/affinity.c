@@ -290,6 +290,19 @@ static void close_leases(brood_affinity_pool_t *affinity, brood_stop_e how)
     }
 }
 
+apr_status_t brood__affinity_refusal(brood_affinity_pool_t *affinity,
+                                     apr_status_t status)
+{
+    int canceling;
+
+    if (status != BROOD_ECANCELED)
+        return status;
+    brood__lock(&affinity->lock);
+    canceling = affinity->canceling;
+    brood__unlock(&affinity->lock);
+    return canceling ? BROOD_ESTOPPED : status;
+}
+
 static void on_rest(brood__executor_t *executor)
 {
     brood_affinity_pool_t *affinity

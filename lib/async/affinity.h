@@ -86,6 +86,11 @@ void brood__affinity_release(brood_affinity_pool_t *affinity);
 /* (1); never waits. CANCEL may follow DRAIN. */
 void brood__affinity_stop(brood_affinity_pool_t *affinity, brood_stop_e how);
 
+/* Why something was not begun, for its caller: a shutdown with CANCEL says
+ * BROOD_ECANCELED to what is queued, and BROOD_ESTOPPED to who asks. */
+apr_status_t brood__affinity_refusal(brood_affinity_pool_t *affinity,
+                                     apr_status_t status);
+
 /* Give up the owner's reference: stop, wait for the end and free; where it may
  * not wait the collector does it. */
 void brood__affinity_dispose(brood_affinity_pool_t *affinity);

@@ -126,6 +126,8 @@ static apr_status_t submit(job_t *job, brood__scope_t *scope,
     brood__frame_begin(&saved, scope, brood__self.now.task);
     rv = brood_loop_manager_submit(future, job->loop, job->fn, job->baton,
                                    job->task);
+    if (scope != saved.scope)
+        brood__purse_empty(&brood__self.purse); /* nobody stands there again */
     brood__frame_end(&saved);
     return rv;
 }

@@ -176,8 +176,7 @@ static apr_status_t await_begin(brood__tx_t *tx, int64_t deadline, int patient)
         brood__lease_close(tx->lease, NULL, NULL);
         brood__lease_fail(tx->lease, rv);
         brood__lease_await_end(tx->lease);
-        if (rv == BROOD_ECANCELED)
-            rv = BROOD_ESTOPPED; /* only a shutdown cancels it */
+        rv = brood__affinity_refusal(tx->lease->pool, rv);
     }
     return rv;
 }

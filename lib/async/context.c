@@ -91,6 +91,8 @@ static apr_status_t push_to(brood_affinity_pool_t *affinity, const char *id,
         if (rv == APR_SUCCESS) {
             call->extra->owner = lease;
             rv = brood__lease_push(lease, call, brood__self.now.scope);
+        } else {
+            rv = brood__affinity_refusal(affinity, rv);
         }
         brood__lease_release(lease);
     } while (rv == BROOD_ESTALE);

@@ -10,6 +10,7 @@
 
 static apr_status_t may_end(brood__tx_t *tx);
 static apr_status_t finish(brood__handle_t *handle, apr_status_t outcome);
+static void step_out(brood__handle_t *handle);
 static apr_status_t late(brood_transaction_t *transaction);
 static apr_status_t carry(brood__tx_t *tx);
 
@@ -56,19 +57,28 @@ static apr_status_t finish(brood__handle_t *handle, apr_status_t outcome)
         rv = brood__tx_leave(tx, outcome);
     } else {
         rv = brood__tx_end(tx, outcome);
-        /* Where it began nothing has changed, nearly always; then stepping out
-         * takes no memory. Without memory we go on with the ended one, whose
-         * calls are refused. */
-        if (brood__self.now.scope == handle->inner) {
-            brood__self_stand(handle->before);
-            handle->before = NULL;
-        } else if (brood__tx_current() == tx) {
-            (void)carry(tx->outer);
-        }
+        step_out(handle);
     }
     brood__handle_forget(handle);
     brood__handle_release(handle);
     return rv;
+}
+
+/* Nearly always the caller's variables are as they were at the begin, and then
+ * this takes no memory. Without memory it goes back to that place all the same,
+ * and what was set since is lost; if it has a node of its own by now it goes on
+ * with the ended transaction, whose calls are refused. */
+static void step_out(brood__handle_t *handle)
+{
+    brood__scope_t *now = brood__self.now.scope;
+
+    if (brood__tx_current() != handle->tx
+        || (now != handle->inner && carry(handle->tx->outer) == APR_SUCCESS))
+        return;
+    if (handle->before && handle->before->node == now->node) {
+        brood__self_stand(handle->before);
+        handle->before = NULL;
+    }
 }
 
 /* Somebody else has ended it: the caller stops carrying it. */

@@ -117,6 +117,7 @@ apr_status_t brood__lease_start(brood__lease_t *lease)
     brood__frame_begin(&saved, affinity->service, NULL);
     rv = brood__executor_submit(&task, affinity->executor, serve, lease,
                                 &options);
+    brood__purse_empty(&brood__self.purse); /* keeps nothing of it alive */
     brood__frame_end(&saved);
     if (rv != APR_SUCCESS) {
         brood__lease_abandon(lease, rv); /* (4) */

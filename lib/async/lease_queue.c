@@ -26,7 +26,7 @@ apr_status_t brood__lease_push(brood__lease_t *lease, brood_future_t *call,
     brood__place_t *place = NULL;
     apr_status_t rv = APR_SUCCESS;
 
-    brood__purse_spend(&brood__self.purse, scope);
+    brood__scope_retain(scope);
     call->scope = errand->scope = scope;
     errand->baton = brood__self.now.task; /* only ever compared */
 
@@ -49,7 +49,7 @@ apr_status_t brood__lease_push(brood__lease_t *lease, brood_future_t *call,
     if (sleep)
         place->ops->wake(place, sleep);
     if (rv != APR_SUCCESS)
-        brood__purse_earn(&brood__self.purse, scope);
+        brood__scope_release(scope, 1);
     return rv;
 }
 
@@ -135,7 +135,7 @@ int brood__lease_close(brood__lease_t *lease, brood_future_t *last,
     int closed;
 
     if (last)
-        brood__purse_spend(&brood__self.purse, scope);
+        brood__scope_retain(scope);
     brood__lock(&lease->lock);
     closed = !lease->closed;
     lease->closed = 1;
@@ -148,7 +148,7 @@ int brood__lease_close(brood__lease_t *lease, brood_future_t *last,
     rouse(lease);
     brood__unlock(&lease->lock);
     if (last && !closed)
-        brood__purse_earn(&brood__self.purse, scope);
+        brood__scope_release(scope, 1);
     brood__lease_cancel_delayed(lease);
     return closed;
 }

@@ -114,7 +114,8 @@ static apr_status_t lease_and_push(one_t *one, brood_future_t *call)
     if (rv == APR_SUCCESS)
         rv = brood__lease_start(lease);
     if (rv == APR_SUCCESS)
-        rv = brood__lease_await_thread(lease);
+        rv = brood__affinity_refusal(lease->pool,
+                                     brood__lease_await_thread(lease));
     if (rv == APR_SUCCESS)
         rv = brood__lease_push(lease, call, inner) == APR_SUCCESS
                  ? APR_SUCCESS

@@ -22,8 +22,7 @@ typedef struct polling_t {
 static apr_status_t await_in_coroutine(apr_os_sock_t fd, int what,
                                        int64_t deadline);
 static void on_ready(evutil_socket_t fd, short what, void *sleep);
-static apr_status_t await_in_task(apr_os_sock_t fd, int what,
-                                  int64_t deadline);
+static apr_status_t await_in_task(apr_os_sock_t fd, int what, int64_t deadline);
 static apr_status_t poll_sleep(brood__place_t *place, brood__sleep_t *sleep,
                                int64_t deadline, brood_future_t *on);
 static void poll_wake(brood__place_t *place, brood__sleep_t *sleep);

@@ -74,10 +74,7 @@ enum {
 };
 
 /* Bits of `asked`; they only ever get more during a run. */
-enum {
-    BROOD__LOOP_STOP = 1,
-    BROOD__LOOP_CANCEL = 2
-};
+enum { BROOD__LOOP_STOP = 1, BROOD__LOOP_CANCEL = 2 };
 
 typedef enum {
     BROOD__LOOP_RESTING,
@@ -117,7 +114,7 @@ typedef struct brood__watch_t {
     int64_t since;      /* when `seen` was seen first */
     int named;          /* ... and was told of */
     atomic_uint naming; /* a spin lock, for `name` */
-    _Atomic(const char *) name; /* of the task that runs; NULL: it has none */
+    _Atomic(const char *) name;  /* of the task that runs; NULL: it has none */
     _Atomic(brood_task_fn *) fn; /* what runs; NULL: an event handler */
 } brood__watch_t;
 
@@ -148,9 +145,9 @@ struct brood_loop_manager_t {
     unsigned used;         /* ... since the last look */
     unsigned obeyed;       /* what of `asked` has been done */
     int stopping, canceling, notices_closed, finished;
-    int64_t now;           /* at the last look */
-    int64_t polled;        /* when libevent was asked last */
-    int64_t spin;          /* ns; < 0: never */
+    int64_t now;                    /* at the last look */
+    int64_t polled;                 /* when libevent was asked last */
+    int64_t spin;                   /* ns; < 0: never */
     unsigned spin_rest, spin_pause; /* see sleep.c */
     brood__link_t ready;            /* coroutines to resume */
     unsigned n_ready;
@@ -176,13 +173,13 @@ struct brood_loop_manager_t {
     brood__cond_t changed; /* `state` or `joining` did */
     /* Under `lock`: */
     brood__loop_state_e state;
-    int joining; /* somebody joins the last run's thread */
-    int retire;  /* tell the collector at the end of this run */
-    unsigned rests;           /* runs that have ended */
-    brood__thread_t *thread;  /* of this run or the last; NULL: joined */
+    int joining;             /* somebody joins the last run's thread */
+    int retire;              /* tell the collector at the end of this run */
+    unsigned rests;          /* runs that have ended */
+    brood__thread_t *thread; /* of this run or the last; NULL: joined */
     brood__link_t resters;
-    brood__link_t delayed;    /* tasks not yet due, by their errand's link */
-    struct event_base *evbase; /* from (1) to (4) */
+    brood__link_t delayed;      /* tasks not yet due, by their errand's link */
+    struct event_base *evbase;  /* from (1) to (4) */
     brood__loop_settings_t set; /* fixed from (1) to the next (1) */
     brood__gate_t *started;     /* the starter's */
 
@@ -222,8 +219,7 @@ void brood__loop_obey(brood_loop_manager_t *loop, unsigned asked);
 /* Something was asked for that is not done yet. */
 BROOD__INLINE int brood__loop_told(brood_loop_manager_t *loop)
 {
-    return BROOD__UNLIKELY(brood__load(&loop->asked, relaxed)
-                           != loop->obeyed);
+    return BROOD__UNLIKELY(brood__load(&loop->asked, relaxed) != loop->obeyed);
 }
 
 /* ---- turn.c: what a loop does next --------------------------------------- */

@@ -33,11 +33,11 @@ static void end_here(brood_loop_manager_t *loop, brood__scope_t *scope);
 static void suspend(brood__coroutine_t *self);
 static void interrupt(brood_loop_manager_t *loop, brood__link_t *list);
 
-const brood__place_ops_t brood__coroutine_ops
-    = { .sleep = coroutine_sleep,
-        .wake = coroutine_wake,
-        .canceled = coroutine_canceled,
-        .name = coroutine_name };
+const brood__place_ops_t brood__coroutine_ops = { .sleep = coroutine_sleep,
+                                                  .wake = coroutine_wake,
+                                                  .canceled =
+                                                      coroutine_canceled,
+                                                  .name = coroutine_name };
 
 const brood__place_ops_t brood__bare_ops = { .may_block = may_block,
                                              .sleep = bare_sleep,
@@ -88,8 +88,7 @@ static int next_call(brood_loop_manager_t *loop, brood__call_t *call)
         loop->single.fn = NULL;
         return 1;
     }
-    if (loop->at >= loop->until
-        || brood__loop_is_post(loop->calls[loop->at].fn)
+    if (loop->at >= loop->until || brood__loop_is_post(loop->calls[loop->at].fn)
         || brood__loop_told(loop))
         return 0;
     *call = loop->calls[loop->at++];
@@ -396,8 +395,8 @@ static void interrupt(brood_loop_manager_t *loop, brood__link_t *list)
     brood__link_t *link, *next;
 
     for (link = list->next; link != list; link = next) {
-        brood__coroutine_t *coroutine
-            = BROOD__CONTAINER(link, brood__coroutine_t, link);
+        brood__coroutine_t *coroutine = BROOD__CONTAINER(
+            link, brood__coroutine_t, link);
 
         next = link->next;
         if (coroutine->task) {

@@ -40,12 +40,12 @@ typedef struct brood__coroutine_t {
     brood__link_t arrival; /* in the loop's arrivals */
     brood__alarm_t alarm;  /* in the loop's heap */
     struct brood_loop_manager_t *loop;
-    brood_future_t *task; /* its task; NULL: has no future, or none runs */
-    brood_task_fn *fn;    /* what it runs, or ran last */
-    const char *name;     /* of its task; NULL: none */
-    brood__sleep_t *sleep;       /* while SUSPENDED */
-    brood__frame_t frame;        /* while not RUNNING */
-    int64_t since;               /* when it was suspended, about */
+    brood_future_t *task;  /* its task; NULL: has no future, or none runs */
+    brood_task_fn *fn;     /* what it runs, or ran last */
+    const char *name;      /* of its task; NULL: none */
+    brood__sleep_t *sleep; /* while SUSPENDED */
+    brood__frame_t frame;  /* while not RUNNING */
+    int64_t since;         /* when it was suspended, about */
     int suspended;
     int woken;     /* before it was suspended */
     int interrupt; /* its next wait is cut short; for tasks without a future */

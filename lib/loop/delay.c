@@ -94,8 +94,8 @@ int brood__loop_cancel_delayed(brood_loop_manager_t *loop)
 static void due(brood__timer_t *timer)
 {
     brood__extra_t *extra = BROOD__CONTAINER(timer, brood__extra_t, timer);
-    brood_loop_manager_t *loop
-        = (brood_loop_manager_t *)(void *)extra->future->home;
+    brood_loop_manager_t *loop =
+        (brood_loop_manager_t *)(void *)extra->future->home;
 
     brood__add(&loop->inside, 1, relaxed);
     if (take_out(loop, extra)) {

@@ -31,8 +31,7 @@ static void leave_starting(brood_loop_manager_t *loop, apr_status_t rv,
 static void thread_main(void *loop);
 static apr_status_t wait_rest(brood_loop_manager_t *loop, unsigned mine,
                               int64_t deadline);
-static void join_locked(brood_loop_manager_t *loop)
-    BROOD__REQUIRES(loop->lock);
+static void join_locked(brood_loop_manager_t *loop) BROOD__REQUIRES(loop->lock);
 
 BROOD__THREAD_LOCAL brood_loop_manager_t *brood__loop_here;
 

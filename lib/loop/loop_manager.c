@@ -39,22 +39,20 @@ typedef struct each_t {
     void *baton;
 } each_t;
 
-const brood__kind_t brood__loop_kind = {
-    .noun = "loop manager",
-    .size = sizeof(brood_loop_manager_t),
-    .align = BROOD__LINE,
-    .make = make,
-    .retire = retire,
-    .finish = finish,
-    .free = free_rest,
-    .cancel = cancel,
-    .forked = forked
-};
+const brood__kind_t brood__loop_kind = { .noun = "loop manager",
+                                         .size = sizeof(brood_loop_manager_t),
+                                         .align = BROOD__LINE,
+                                         .make = make,
+                                         .retire = retire,
+                                         .finish = finish,
+                                         .free = free_rest,
+                                         .cancel = cancel,
+                                         .forked = forked };
 
 static brood__lock_t g_lock = BROOD__LOCK_INIT(BROOD__RANK_LOOP);
 static int g_initialized;                              /* under g_lock */
 static brood__link_t g_loops = { &g_loops, &g_loops }; /* under g_lock */
-static brood__node_t *(*g_next_owner)(void); /* who is asked next */
+static brood__node_t *(*g_next_owner)(void);           /* who is asked next */
 
 /* ---- the manager as such ------------------------------------------------- */
 
@@ -128,8 +126,7 @@ uint64_t brood_loop_manager_owner_serial(brood_loop_manager_t *manager)
     return manager && brood__life_on() ? manager->base.owner_serial : 0;
 }
 
-brood_loop_manager_t *
-brood_loop_manager_retain(brood_loop_manager_t *manager)
+brood_loop_manager_t *brood_loop_manager_retain(brood_loop_manager_t *manager)
 {
     if (!manager || !brood__life_on())
         return NULL;
@@ -137,8 +134,7 @@ brood_loop_manager_retain(brood_loop_manager_t *manager)
     return manager;
 }
 
-brood_loop_manager_t *
-brood_loop_manager_release(brood_loop_manager_t *manager)
+brood_loop_manager_t *brood_loop_manager_release(brood_loop_manager_t *manager)
 {
     if (manager && brood__life_on())
         brood__manager_release(&manager->base);
@@ -242,8 +238,8 @@ static void read_counters(brood_loop_manager_t *loop, brood_stats_t *stats)
     stats->running = begun > ended ? begun - ended : 0;
     stats->blocked = brood__load(&loop->n_suspended, relaxed);
     stats->wakes = brood__load(&loop->wakes, relaxed);
-    stats->oldest_age
-        = oldest && now > oldest ? (uint64_t)(now - oldest) / 1000 : 0;
+    stats->oldest_age = oldest && now > oldest ? (uint64_t)(now - oldest) / 1000
+                                               : 0;
     brood__histogram_read(&loop->wait_time, stats->wait_time, &unused);
     brood__histogram_read(&loop->run_time, stats->run_time, &unused);
 
@@ -384,8 +380,9 @@ static void hooks_changed(int on)
 
     brood__lock(&g_lock);
     BROOD__LIST_EACH (&g_loops, link)
-        brood__store(&BROOD__CONTAINER(link, brood_loop_manager_t, of_all)->hooks,
-                     on, relaxed);
+        brood__store(
+            &BROOD__CONTAINER(link, brood_loop_manager_t, of_all)->hooks, on,
+            relaxed);
     brood__unlock(&g_lock);
 }
 

@@ -19,26 +19,28 @@ typedef struct kept_t {
     void *baton;
 } kept_t;
 
+static apr_status_t take_in(brood_loop_manager_t *loop, brood__lane_t *lane,
+                            brood_task_fn *fn, void *baton,
+                            brood_future_t *made, const char *type);
 static apr_status_t why_not(brood_loop_manager_t *loop, unsigned rare,
                             const char *type);
 static void tell_type(brood_loop_manager_t *loop, const char *type);
 static int put(brood_loop_manager_t *loop, brood__lane_t *lane,
                brood_task_fn *fn, void *baton);
-static apr_status_t put_future(brood_loop_manager_t *loop,
-                               brood__lane_t *lane, brood_future_t *future);
+static apr_status_t put_future(brood_loop_manager_t *loop, brood__lane_t *lane,
+                               brood_future_t *future);
 static apr_status_t keep_post(brood_task_fn **slot, void **baton,
                               void (*fn)(void *));
 static void errand_post(brood__home_t *home, brood__errand_t *errand);
 static brood__notices_t *notices(brood__home_t *home, apr_status_t *status);
 static void hold(brood__home_t *home, int delta);
 
-const brood__home_ops_t brood__loop_home_ops = {
-    .noun = "loop manager",
-    .post = errand_post,
-    .notices = notices,
-    .hold = hold,
-    .undelay = brood__loop_undelay
-};
+const brood__home_ops_t brood__loop_home_ops = { .noun = "loop manager",
+                                                 .post = errand_post,
+                                                 .notices = notices,
+                                                 .hold = hold,
+                                                 .undelay =
+                                                     brood__loop_undelay };
 
 apr_status_t brood__loop_future_mark(void *future, void **unused)
 {
@@ -90,7 +92,6 @@ apr_status_t brood__loop_submit(brood_future_t **future,
     brood_future_t *made = NULL;
     apr_status_t rv = brood__self_ready();
     brood__lane_t *lane;
-    unsigned rare;
 
     if (rv != APR_SUCCESS)
         return rv;
@@ -104,18 +105,7 @@ apr_status_t brood__loop_submit(brood_future_t **future,
             return APR_ENOMEM;
     }
 
-    brood__lane_enter(lane);                       /* (D) of inbox.h */
-    rare = brood__load(&loop->inbox.rare, acquire); /* (I) */
-    if (BROOD__UNLIKELY(rare != 0))
-        rv = why_not(loop, rare, type);
-    if (rv == APR_SUCCESS) {
-        if (made)
-            rv = put_future(loop, lane, made);
-        else
-            rv = put(loop, lane, fn, baton) ? APR_SUCCESS : APR_ENOMEM;
-    }
-    brood__lane_leave(lane);
-
+    rv = take_in(loop, lane, fn, baton, made, type);
     if (BROOD__LIKELY(rv == APR_SUCCESS)) {
         if (future)
             *future = made;
@@ -127,6 +117,26 @@ apr_status_t brood__loop_submit(brood_future_t **future,
         brood__future_unmake(made);
     if (rv == BROOD_ETASKTYPE)
         tell_type(loop, type);
+    return rv;
+}
+
+/* Of a task without a future `made` is NULL. */
+static apr_status_t take_in(brood_loop_manager_t *loop, brood__lane_t *lane,
+                            brood_task_fn *fn, void *baton,
+                            brood_future_t *made, const char *type)
+{
+    apr_status_t rv = APR_SUCCESS;
+    unsigned rare;
+
+    brood__lane_enter(lane);                        /* (D) of inbox.h */
+    rare = brood__load(&loop->inbox.rare, acquire); /* (I) */
+    if (BROOD__UNLIKELY(rare != 0))
+        rv = why_not(loop, rare, type);
+    if (rv == APR_SUCCESS && made)
+        rv = put_future(loop, lane, made);
+    else if (rv == APR_SUCCESS && !put(loop, lane, fn, baton))
+        rv = APR_ENOMEM;
+    brood__lane_leave(lane);
     return rv;
 }
 
@@ -149,7 +159,7 @@ apr_status_t brood_loop_manager_post(brood_loop_manager_t *manager,
         return rv;
     lane = brood__inbox_lane(&manager->inbox);
     if (lane) {
-        brood__lane_enter(lane);                          /* (D) of inbox.h */
+        brood__lane_enter(lane);                           /* (D) of inbox.h */
         rare = brood__load(&manager->inbox.rare, acquire); /* (I) */
         if (BROOD__UNLIKELY(rare != 0))
             rv = why_not(manager, rare, NULL);
@@ -291,17 +301,17 @@ void brood__loop_take_arrivals(brood_loop_manager_t *loop)
     if (!brood__load(&loop->arrivals, relaxed))
         return;
     newest = brood__swap(&loop->arrivals, 0, acquire); /* (G) */
-    for (; newest; newest = next) { /* turn it around */
-        brood__link_t *link
-            = (brood__link_t *)(newest & ~BROOD__ARRIVES_COROUTINE);
+    for (; newest; newest = next) {                    /* turn it around */
+        brood__link_t *link = (brood__link_t *)(newest
+                                                & ~BROOD__ARRIVES_COROUTINE);
 
         next = (uintptr_t)link->next;
         link->next = (brood__link_t *)oldest;
         oldest = newest;
     }
     for (; oldest; oldest = next) {
-        brood__link_t *link
-            = (brood__link_t *)(oldest & ~BROOD__ARRIVES_COROUTINE);
+        brood__link_t *link = (brood__link_t *)(oldest
+                                                & ~BROOD__ARRIVES_COROUTINE);
 
         next = (uintptr_t)link->next;
         if (oldest & BROOD__ARRIVES_COROUTINE)

@@ -48,8 +48,8 @@ void brood__loop_unprepare(brood_loop_manager_t *loop)
     loop->evbase = NULL;
 }
 
-void brood__loop_serve(brood_loop_manager_t *loop,
-                       void (*first)(void *baton), void *baton)
+void brood__loop_serve(brood_loop_manager_t *loop, void (*first)(void *baton),
+                       void *baton)
 {
     brood__place_t *place = brood__self.place;
     brood__frame_t frame = brood__self.now;

@@ -26,8 +26,7 @@ static void dispatch(brood_loop_manager_t *loop, int64_t limit);
 
 int brood__loop_some(brood_loop_manager_t *loop)
 {
-    return brood__load(&loop->arrivals, relaxed)
-           || brood__loop_told(loop)
+    return brood__load(&loop->arrivals, relaxed) || brood__loop_told(loop)
            || brood__inbox_some(&loop->inbox);
 }
 

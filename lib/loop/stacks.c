@@ -12,13 +12,13 @@
 
 #include "loop/core.h"
 
-#define KEEP       64        /* spares that may stay for ever */
-#define FREE_MOST  512       /* at one look */
-#define EACH       250000000 /* ns between two looks */
-#define TRIM_EACH  1000000000
-#define HOT        65536 /* upper bytes of a spare's stack that are in use */
-#define COLOURS    8  /* records of so many neighbours share no cache set */
-#define LINE       64
+#define KEEP      64        /* spares that may stay for ever */
+#define FREE_MOST 512       /* at one look */
+#define EACH      250000000 /* ns between two looks */
+#define TRIM_EACH 1000000000
+#define HOT       65536 /* upper bytes of a spare's stack that are in use */
+#define COLOURS   8     /* records of so many neighbours share no cache set */
+#define LINE      64
 
 static void trim(brood__coroutine_t *spare);
 static brood__coroutine_t *make(brood_loop_manager_t *loop);

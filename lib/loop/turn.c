@@ -11,8 +11,8 @@
 
 #include "loop/core.h"
 
-#define SLICE    20000 /* ns between two looks at the clock */
-#define POLL     50000 /* ns between two questions to libevent */
+#define SLICE     20000 /* ns between two looks at the clock */
+#define POLL      50000 /* ns between two questions to libevent */
 #define MAX_QUOTA 256
 
 static void look(brood_loop_manager_t *loop);
@@ -49,8 +49,8 @@ void brood__loop_expire(brood_loop_manager_t *loop)
     brood__alarm_t *alarm;
 
     while ((alarm = brood__heap_due(&loop->heap, loop->now))) {
-        brood__coroutine_t *coroutine
-            = BROOD__CONTAINER(alarm, brood__coroutine_t, alarm);
+        brood__coroutine_t *coroutine = BROOD__CONTAINER(
+            alarm, brood__coroutine_t, alarm);
 
         /* Else somebody was faster, and his wake() is on its way. */
         if (brood__sleep_try(coroutine->sleep, BROOD__SLEEP_TIMEUP))
@@ -63,9 +63,9 @@ static void look(brood_loop_manager_t *loop)
     int64_t now = brood__os_now();
     int64_t each = (now - loop->now) / loop->used;
 
-    loop->quota = each <= SLICE / MAX_QUOTA
-                      ? MAX_QUOTA
-                      : each >= SLICE ? 1 : (unsigned)(SLICE / each);
+    loop->quota = each <= SLICE / MAX_QUOTA ? MAX_QUOTA
+                  : each >= SLICE           ? 1
+                                            : (unsigned)(SLICE / each);
     loop->used = 0;
     loop->now = now;
     if (now - loop->polled >= POLL)
@@ -97,8 +97,7 @@ static unsigned run_errands(brood_loop_manager_t *loop)
 
     while (n < loop->quota && get_runner(loop)
            && (link = brood__list_pop(&loop->errands))) {
-        brood__errand_t *errand
-            = BROOD__CONTAINER(link, brood__errand_t, link);
+        brood__errand_t *errand = BROOD__CONTAINER(link, brood__errand_t, link);
         brood__call_t call = { brood__loop_future_mark, errand->future,
                                errand->scope };
 

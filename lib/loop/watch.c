@@ -124,8 +124,8 @@ static void name_wait(brood__coroutine_t *coroutine, int64_t ns)
 static void look(brood__timer_t *timer)
 {
     brood__watch_t *watch = BROOD__CONTAINER(timer, brood__watch_t, timer);
-    brood_loop_manager_t *loop
-        = BROOD__CONTAINER(watch, brood_loop_manager_t, watch);
+    brood_loop_manager_t *loop = BROOD__CONTAINER(watch, brood_loop_manager_t,
+                                                  watch);
     unsigned beats = brood__load(&watch->beats, relaxed);
     int awake = brood__load(&watch->awake, acquire);
     int64_t now = brood__os_now();

@@ -31,7 +31,7 @@ typedef struct gathering_t {
     brood_future_t *future; /* the settler's reference */
     atomic_size_t left;
     atomic_int canceled;
-    struct gathering_t *next_due;    /* in tl_due of the thread that settles it */
+    struct gathering_t *next_due; /* in tl_due of the thread that settles it */
     struct gathering_t *next_cancel; /* ... that canceled it first */
     apr_size_t n;
     child_t child[];
@@ -49,8 +49,8 @@ static void finish(gathering_t *gathering);
 static BROOD__THREAD_LOCAL gathering_t *tl_due, *tl_cancels;
 static BROOD__THREAD_LOCAL int tl_settles, tl_canceling;
 
-static const brood__home_ops_t all_ops
-    = { "all", NULL, NULL, NULL, on_token, NULL, help };
+static const brood__home_ops_t all_ops = { "all",    NULL, NULL, NULL,
+                                           on_token, NULL, help };
 static brood__home_t g_all_home = { &all_ops };
 
 apr_status_t brood_future_all(brood_future_t **all,
@@ -97,8 +97,8 @@ apr_status_t brood_future_all(brood_future_t **all,
 
 static void one_settled(brood__waiter_t *waiter, brood_future_t *future)
 {
-    gathering_t *gathering
-        = BROOD__CONTAINER(waiter, child_t, waiter)->gathering;
+    gathering_t *gathering =
+        BROOD__CONTAINER(waiter, child_t, waiter)->gathering;
 
     (void)future;
     if (!was_last(gathering))
@@ -133,8 +133,7 @@ static void finish(gathering_t *gathering)
     apr_size_t i;
 
     for (i = 0; i < gathering->n; i++) {
-        apr_status_t rv
-            = brood_future_result(gathering->child[i].future, NULL);
+        apr_status_t rv = brood_future_result(gathering->child[i].future, NULL);
 
         if (status == APR_SUCCESS)
             status = rv;

@@ -53,12 +53,11 @@ brood_future_t *brood__future_make(brood__home_t *home, brood_task_fn *fn,
     return future;
 }
 
-brood_future_t *brood__future_make_running(brood__home_t *home,
-                                           int with_extra)
+brood_future_t *brood__future_make_running(brood__home_t *home, int with_extra)
 {
     static const brood_task_options_t none = BROOD_TASK_OPTIONS_INIT;
-    brood_future_t *future
-        = brood__future_make(home, NULL, NULL, with_extra ? &none : NULL);
+    brood_future_t *future = brood__future_make(home, NULL, NULL,
+                                                with_extra ? &none : NULL);
 
     if (future) {
         future->scope = NULL;
@@ -142,9 +141,8 @@ apr_status_t brood__future_run(brood_future_t *future, brood__scope_t *scope)
     if (BROOD__UNLIKELY(extra != NULL) && extra->timer.reserved) {
         brood__timer_disarm(&extra->timer);
         if (extra->run_timeout)
-            (void)brood__timer_arm(&extra->timer,
-                                   brood__os_now() + extra->run_timeout,
-                                   overrun);
+            (void)brood__timer_arm(
+                &extra->timer, brood__os_now() + extra->run_timeout, overrun);
     }
     if (BROOD__UNLIKELY(extra != NULL))
         show_name(place, extra->name, extra->name);
@@ -216,7 +214,8 @@ void brood__future_settle(brood_future_t *future, apr_status_t status,
         next = (seen & ~(unsigned)BROOD__PHASE) | BROOD__SETTLED;
         if (!(seen & BROOD__LISTED))
             next -= BROOD__REF; /* else we need ours to tell them */
-        if (brood__cas_weak(&future->state, &seen, next, acq_rel)) /* (2), (A) */
+        if (brood__cas_weak(&future->state, &seen, next,
+                            acq_rel)) /* (2), (A) */
             break;
     }
     if (BROOD__UNLIKELY(seen & BROOD__LISTED)) {

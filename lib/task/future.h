@@ -93,10 +93,10 @@ struct brood_future_t {
     } u;
     brood_task_fn *fn;
     void *baton;
-    brood__extra_t *extra;    /* NULL for most */
-    brood__link_t *waiters;   /* a ring without a head; under LOCK */
-    brood__home_t *home;      /* who runs it; good until SETTLED */
-    brood__scope_t *scope;    /* where it stands; the queue's slot holds it */
+    brood__extra_t *extra;  /* NULL for most */
+    brood__link_t *waiters; /* a ring without a head; under LOCK */
+    brood__home_t *home;    /* who runs it; good until SETTLED */
+    brood__scope_t *scope;  /* where it stands; the queue's slot holds it */
 };
 
 /* ---- making ------------------------------------------------------------ */
@@ -110,8 +110,7 @@ brood_future_t *brood__future_make(brood__home_t *home, brood_task_fn *fn,
 
 /* A RUNNING one with two references: the settler's and the reader's. `extra`
  * is there when `with_extra`. */
-brood_future_t *brood__future_make_running(brood__home_t *home,
-                                           int with_extra);
+brood_future_t *brood__future_make_running(brood__home_t *home, int with_extra);
 
 /* Undo brood__future_make() of one that was never queued, with both references:
  * destroy is not called. */

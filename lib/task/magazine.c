@@ -26,8 +26,8 @@ static struct {
     chunk_t *chunks;
     char *cut; /* what is left of the newest chunk */
     size_t left;
-    size_t grow;  /* size of the next chunk */
-    size_t made;  /* futures ever cut */
+    size_t grow;   /* size of the next chunk */
+    size_t made;   /* futures ever cut */
     size_t parked; /* of them in `full` and `loose` */
 } g_depot = { .lock = BROOD__LOCK_INIT(BROOD__RANK_DEPOT) };
 
@@ -39,8 +39,11 @@ static void cut_new(brood__magazine_t *own) BROOD__REQUIRES(g_depot.lock);
 
 int brood__magazine_refill(void)
 {
-    brood__magazine_t *own = own_magazine();
+    brood__magazine_t *own;
 
+    if (brood__life_forked())
+        return 0; /* the depot may be locked for ever */
+    own = own_magazine();
     if (!own)
         return 0;
     brood__lock(&g_depot.lock);

@@ -47,9 +47,9 @@ BROOD__INLINE brood_future_t *brood__future_alloc(void)
         magazine = brood__self.magazine;
     }
     n = --magazine->n;
-    BROOD__PREFETCH_WRITE(magazine->item[n >= BROOD__MAGAZINE_AHEAD
-                                             ? n - BROOD__MAGAZINE_AHEAD
-                                             : 0]);
+    BROOD__PREFETCH_WRITE(
+        magazine
+            ->item[n >= BROOD__MAGAZINE_AHEAD ? n - BROOD__MAGAZINE_AHEAD : 0]);
     return magazine->item[n];
 }
 

@@ -29,8 +29,7 @@ apr_status_t brood__task_options(brood_task_options_t *full,
         return APR_EINVAL;
     memcpy(full, options, options->size); /* newer fields stay 0 */
 
-    if ((full->flags & ~KNOWN_FLAGS)
-        || full->priority < BROOD_PRIORITY_LOW
+    if ((full->flags & ~KNOWN_FLAGS) || full->priority < BROOD_PRIORITY_LOW
         || full->priority > BROOD_PRIORITY_HIGH || full->delay < 0
         || full->queue_timeout < 0 || full->run_timeout < 0
         || full->delay > LONGEST || full->queue_timeout > LONGEST

@@ -33,8 +33,8 @@ static void on_token(brood__home_t *home, brood_future_t *future);
 static void call(brood_future_t *future);
 static void close_promise(brood_future_t *future);
 
-static const brood__home_ops_t promise_ops
-    = { "promise", NULL, NULL, NULL, on_token, NULL, NULL };
+static const brood__home_ops_t promise_ops = { "promise", NULL, NULL, NULL,
+                                               on_token,  NULL, NULL };
 static brood__home_t g_promise_home = { &promise_ops };
 
 /* The functions that the calling thread is in, innermost first. */
@@ -75,8 +75,8 @@ apr_status_t brood_promise_make(brood_promise_t **promise,
     return APR_SUCCESS;
 }
 
-apr_status_t brood_promise_settle(brood_promise_t *promise,
-                                  apr_status_t status, void *value)
+apr_status_t brood_promise_settle(brood_promise_t *promise, apr_status_t status,
+                                  void *value)
 {
     apr_status_t rv;
 

@@ -6,10 +6,10 @@
 
 #include "os/os.h"
 
-#define SPIN_NS    25000 /* a wake-up on a virtual machine: 20 to 45 us */
-#define PER_LOOK   64    /* polls between two looks at the clock */
-#define PATIENT    16    /* most that successes can earn */
-#define RESTS      8     /* waits that are not polled after patience ran out */
+#define SPIN_NS  25000 /* a wake-up on a virtual machine: 20 to 45 us */
+#define PER_LOOK 64    /* polls between two looks at the clock */
+#define PATIENT  16    /* most that successes can earn */
+#define RESTS    8     /* waits that are not polled after patience ran out */
 
 atomic_int brood__busy;
 int64_t brood__spin_ns = SPIN_NS;

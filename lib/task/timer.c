@@ -21,8 +21,8 @@
 #define WAYS 4
 
 static struct {
-    brood__lock_t lock; /* guards all below */
-    brood__cond_t wake; /* the thread's: the nearest deadline changed */
+    brood__lock_t lock;  /* guards all below */
+    brood__cond_t wake;  /* the thread's: the nearest deadline changed */
     brood__cond_t ended; /* a callback has returned */
     brood__timer_t **heap;
     size_t n, room;
@@ -216,8 +216,7 @@ static void sift_up(size_t at)
 {
     brood__timer_t *timer = g_timers.heap[at];
 
-    while (at > 1
-           && g_timers.heap[parent_of(at)]->deadline > timer->deadline) {
+    while (at > 1 && g_timers.heap[parent_of(at)]->deadline > timer->deadline) {
         put_at(at, g_timers.heap[parent_of(at)]);
         at = parent_of(at);
     }

@@ -124,8 +124,8 @@ apr_status_t brood_future_take(brood_future_t *future, void **value)
     return APR_SUCCESS;
 }
 
-apr_status_t brood_future_wait_all(brood_future_t *const *futures,
-                                   apr_size_t n, apr_interval_time_t timeout)
+apr_status_t brood_future_wait_all(brood_future_t *const *futures, apr_size_t n,
+                                   apr_interval_time_t timeout)
 {
     int64_t deadline;
     apr_status_t rv;
@@ -151,8 +151,8 @@ apr_status_t brood_future_wait_all(brood_future_t *const *futures,
     return APR_SUCCESS;
 }
 
-apr_status_t brood_future_wait_any(brood_future_t *const *futures,
-                                   apr_size_t n, apr_size_t *index,
+apr_status_t brood_future_wait_any(brood_future_t *const *futures, apr_size_t n,
+                                   apr_size_t *index,
                                    apr_interval_time_t timeout)
 {
     set_t set = { futures, n };

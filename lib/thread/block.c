@@ -112,7 +112,7 @@ static int help_own(brood__worker_t *worker)
         return 0;
     brood__self.now.attached = NULL;
     brood__self.now.at_end = NULL;
-    brood__worker_run(worker, &call);
+    brood__worker_run_only(worker, &call); /* and no stranger's errand */
     brood__store(&worker->running, 1, relaxed);
     worker->base = base;
     brood__self.now = saved;
@@ -207,7 +207,8 @@ static void begin(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
 
-    if (worker->blocks++)
+    /* In a hook it counts as nobody. */
+    if (worker->state != BROOD__WORKER_ACTIVE || worker->blocks++)
         return;
     executor->n_blocked++;
     if (brood__load(&worker->stuck, relaxed))
@@ -224,7 +225,8 @@ static void end(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
 
-    if (!worker->blocks || --worker->blocks)
+    if (worker->state != BROOD__WORKER_ACTIVE || !worker->blocks
+        || --worker->blocks)
         return;
     executor->n_blocked--;
     brood__executor_count_awake(executor, 1);

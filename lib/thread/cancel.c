@@ -19,7 +19,6 @@ void brood__call_refuse(brood__executor_t *executor, const brood__call_t *call,
 {
     int ours = 1;
 
-    brood__add(&executor->unrun, 1, relaxed);
     if (call->fn == brood__run_future) {
         brood_future_t *future = call->baton;
 
@@ -28,8 +27,10 @@ void brood__call_refuse(brood__executor_t *executor, const brood__call_t *call,
         else
             ours = brood__future_drop(future);
     }
-    if (ours)
-        brood__scope_release(call->scope, 1);
+    if (!ours)
+        return; /* who ran it in place has counted it, too */
+    brood__add(&executor->unrun, 1, relaxed);
+    brood__scope_release(call->scope, 1);
 }
 
 void brood__executor_refuse_queued(brood__executor_t *executor,
@@ -53,6 +54,7 @@ void brood__executor_refuse_queued(brood__executor_t *executor,
             brood__frame_begin(&saved, call.scope, NULL);
             errand->fn(errand->baton);
             brood__frame_end(&saved);
+            brood__add(&executor->ran_outside, 1, relaxed);
             brood__scope_release(call.scope, 1);
         }
     }

@@ -104,6 +104,8 @@ void brood__worker_leave(brood__worker_t *worker, apr_status_t start_status)
     before = executor->ended;
     executor->ended = worker->thread;
     put_back(worker);
+    if (start_status != APR_SUCCESS) /* it may have been on duty */
+        brood__executor_set_need(executor);
     if (start_status != APR_SUCCESS && !alone) {
         /* What came meanwhile relied on this worker: one more try for it. What
          * was there before stays for those that live. */
@@ -124,6 +126,8 @@ void brood__worker_leave(brood__worker_t *worker, apr_status_t start_status)
         brood__thread_join(before);
     if (rests && executor->on_rest)
         executor->on_rest(executor);
+    else if (!rests && start_status != APR_SUCCESS)
+        brood__executor_check(executor); /* nobody else may be left to */
 }
 
 /* (3), and (4) when nobody is left. */

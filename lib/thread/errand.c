@@ -69,6 +69,7 @@ void brood__executor_post(brood__home_t *home, brood__errand_t *errand)
     if (executor->n_threads == 0)
         (void)brood__executor_spawn(executor, 0);
     brood__errand_push(executor, errand, BROOD__ERRAND_URGENT);
+    executor->n_errands_put++; /* it counts as a task */
     brood__unlock(&executor->lock);
 }
 

@@ -186,9 +186,9 @@ static void begin_run(brood__executor_t *executor)
 
     if (executor->options.capacity)
         special |= BROOD__SPECIAL_CAPACITY;
-    if (brood__task_hooks_on())
-        special |= BROOD__SPECIAL_HOOKS;
-    brood__store(&executor->special, special, relaxed);
+    brood__store(&executor->special, special, seq_cst);
+    if (brood__task_hooks_on()) /* hooks set before now; else they tell us */
+        brood__or(&executor->special, BROOD__SPECIAL_HOOKS, relaxed);
     brood__store(&executor->inbox.need, 0, relaxed);
     brood__store(&executor->score, 8, relaxed);
     executor->cancelling = 0;
@@ -343,7 +343,7 @@ apr_status_t brood__executor_resize(brood__executor_t *executor, int min,
         while (rv == APR_SUCCESS && executor->n_threads < min)
             rv = brood__executor_spawn(executor, 0);
         if (rv == APR_SUCCESS)
-            executor->options.min_workers = min;
+            brood__executor_set_min(executor, min);
         else
             executor->options.max_workers = old_max;
         brood__store(&executor->max, executor->options.max_workers, relaxed);

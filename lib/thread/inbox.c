@@ -9,7 +9,8 @@
 #include "base/alloc.h"
 #include "thread/marks.h"
 
-#define WORD 64 /* bits of a word of the map */
+#define WORD  64 /* bits of a word of the map */
+#define TURNS 16 /* full batches from one lane before the others' turn */
 
 /*
  * Guards every inbox's table of lanes, every thread's list of its lanes, and
@@ -170,6 +171,16 @@ static brood__block_t *next_block(brood__block_t *block)
     return brood__load(&slot->baton, relaxed);
 }
 
+static void free_list(brood__block_t *block)
+{
+    while (block) {
+        brood__block_t *next = brood__load(&block->slot[0].baton, relaxed);
+
+        brood__free_aligned(block);
+        block = next;
+    }
+}
+
 static void free_lane(brood__lane_t *lane)
 {
     brood__block_t *block = lane->block, *next;
@@ -179,14 +190,8 @@ static void free_lane(brood__lane_t *lane)
         next = block == lane->made ? NULL : next_block(block);
         brood__free_aligned(block);
     }
-    for (block = lane->spare; block; block = next) {
-        next = brood__load(&block->slot[0].baton, relaxed);
-        brood__free_aligned(block);
-    }
-    for (block = brood__load(&lane->back, acquire); block; block = next) {
-        next = brood__load(&block->slot[0].baton, relaxed);
-        brood__free_aligned(block);
-    }
+    free_list(lane->spare);
+    free_list(brood__load(&lane->back, acquire));
     brood__free_aligned(lane);
 }
 
@@ -295,6 +300,10 @@ void brood__inbox_settle(brood__inbox_t *inbox)
 
 /* ---- the consumers' side ------------------------------------------------ */
 
+/* Consumers stay where much is queued, but not for ever. */
+#define HAD_ITS_TURN(lane)                                                     \
+    (brood__load(&(lane)->taken, relaxed) / BROOD__BATCH % TURNS == 0)
+
 unsigned brood__inbox_take(brood__inbox_t *inbox, brood__call_t *calls,
                            unsigned *turn)
 {
@@ -319,7 +328,7 @@ unsigned brood__inbox_take(brood__inbox_t *inbox, brood__call_t *calls,
             bits &= bits - 1;
             got = lane && lane_some(lane) ? take_from(lane, calls) : 0;
             if (got) {
-                *turn = i + (got < BROOD__BATCH);
+                *turn = i + (got < BROOD__BATCH || HAD_ITS_TURN(lane));
                 return got;
             }
         }
@@ -362,7 +371,8 @@ void brood__inbox_tidy(brood__inbox_t *inbox)
             unsigned i = word * WORD + brood__lowest_bit(bits);
             brood__lane_t *lane = brood__load(&inbox->lanes[i], relaxed);
 
-            if (lane_some(lane))
+            /* Or its producer set the bit before we took it away again. */
+            if (lane_some(lane) || brood__load(&lane->active, relaxed))
                 brood__lane_activate(lane);
         }
     }

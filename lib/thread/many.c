@@ -5,6 +5,7 @@
 #include <limits.h>
 
 #include "base/alloc.h"
+#include "lineage/life.h"
 #include "thread/submit.h"
 
 static void put_all(const brood__order_t *order, brood__lane_t *lane,
@@ -154,8 +155,8 @@ static apr_status_t submit_made(const brood__order_t *order, brood_future_t **ma
     } while (rv == BROOD__RETRY);
     if (brood__runs_in_caller(order, rv)) {
         for (int i = 0; i < order->n; i++)
-            brood__run_here(made ? made[i] : NULL, tasks[i].fn,
-                            tasks[i].baton);
+            brood__run_here(order->executor, made ? made[i] : NULL,
+                            tasks[i].fn, tasks[i].baton);
         rv = APR_SUCCESS;
     }
     if (rv != APR_SUCCESS)
@@ -175,7 +176,10 @@ apr_status_t brood__executor_submit_many(brood_future_t **futures,
     size_t i;
     int needs;
 
-    rv = n > INT_MAX ? APR_EINVAL : brood__task_options(&full, options, &needs);
+    rv = brood__life_check();
+    if (rv == APR_SUCCESS)
+        rv = n > INT_MAX ? APR_EINVAL
+                         : brood__task_options(&full, options, &needs);
     if (rv == APR_SUCCESS)
         rv = brood__self_ready();
     if (rv != APR_SUCCESS || n == 0)

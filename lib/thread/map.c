@@ -25,6 +25,8 @@
 
 typedef struct map_t {
     brood_future_t *future; /* the settler's reference */
+    brood__scope_t *scope;  /* of the caller; one reference */
+    brood__executor_t *executor; /* only compared */
     brood_task_fn *fn;
     char *base;
     apr_size_t n, stride, chunk, chunks;
@@ -68,6 +70,11 @@ static map_t *map_make(brood_task_fn *fn, void *base, apr_size_t n,
     }
     map->future->extra->owner = map;
     map->future->extra->name = options->name;
+    map->future->extra->flags = options->flags & BROOD_TASK_QUIET;
+    /* A failure that nobody reads is reported, as any task's. */
+    brood__and(&map->future->state, ~(unsigned)BROOD__NO_TASK, relaxed);
+    map->scope = brood__self.now.scope;
+    brood__scope_retain(map->scope);
     map->fn = fn;
     map->base = base;
     map->n = n;
@@ -84,6 +91,7 @@ static map_t *map_make(brood_task_fn *fn, void *base, apr_size_t n,
 static void map_unmake(map_t *map)
 {
     brood__future_unmake(map->future);
+    brood__scope_release(map->scope, 1);
     brood__free(map);
 }
 
@@ -136,6 +144,8 @@ apr_status_t brood_thread_manager_map(brood_future_t **future,
     if (!manager || !fn || (n && !base))
         return APR_EINVAL;
     rv = brood__task_options(&full, options, &needs);
+    if (rv == APR_SUCCESS)
+        rv = brood__self_ready();
     if (rv != APR_SUCCESS)
         return rv;
     runners = brood__executor_width(&manager->executor);
@@ -145,15 +155,20 @@ apr_status_t brood_thread_manager_map(brood_future_t **future,
     if (!map)
         return APR_ENOMEM;
     result = map->future;
+    map->executor = &manager->executor;
     if (n == 0) /* one runner finds nothing to do, so types are checked too */
         map->n = 0;
     if (runners > map->chunks)
         runners = map->chunks;
+    brood__add(&map->refs, 1, relaxed); /* ours */
     rv = submit_runners(manager, map, runners, &full);
     if (rv != APR_SUCCESS) {
         map_unmake(map);
         return rv;
     }
+    if (n == 0)
+        (void)do_chunk(map);
+    release(map);
     if (future)
         *future = result;
     else
@@ -241,8 +256,10 @@ static void runner_gone(void *baton)
 
 static void release(map_t *map)
 {
-    if (brood__sub(&map->refs, 1, acq_rel) == 1)
+    if (brood__sub(&map->refs, 1, acq_rel) == 1) {
+        brood__scope_release(map->scope, 1);
         brood__free(map);
+    }
 }
 
 static map_t *hold(brood_future_t *future)
@@ -274,13 +291,19 @@ static int help(brood_future_t *future,
                 void *baton)
 {
     map_t *map = hold(future);
+    brood__frame_t saved;
     int helped;
 
     (void)run_other;
     (void)baton;
     if (!map)
         return 0;
-    helped = do_chunk(map);
+    helped = brood__executor_current() == map->executor;
+    if (helped) {
+        brood__frame_begin(&saved, map->scope, NULL); /* as its runners do */
+        helped = do_chunk(map);
+        brood__frame_end(&saved);
+    }
     release(map);
     return helped;
 }

@@ -282,13 +282,18 @@ static int lie_down(brood__worker_t *worker)
 /* True: woken, and on duty. False: told to leave, or left after idling. */
 static int sleep_until_woken(brood__worker_t *worker)
 {
-    int64_t limit = worker->executor->options.idle_timeout;
+    brood__executor_t *executor = worker->executor;
+    int64_t limit = executor->options.idle_timeout;
     int64_t until = limit < 0 ? -1 : brood__os_now() + limit;
-
     for (;;) {
         unsigned gate = brood__load(&worker->gate, acquire);
         int64_t left = until < 0 ? -1 : until - brood__os_now();
 
+        if (gate == BROOD__GATE_AGAIN) {
+            until = brood__os_now() + limit; /* it may leave after all */
+            (void)brood__cas(&worker->gate, &gate, BROOD__GATE_SHUT, relaxed);
+            continue;
+        }
         if (gate != BROOD__GATE_SHUT)
             return gate == BROOD__GATE_OPEN;
         if (until < 0 || left > 0)
@@ -355,6 +360,22 @@ static void push_out_oldest(brood__executor_t *executor)
         return;
     oldest = BROOD__CONTAINER(executor->sleepers.prev, brood__worker_t, link);
     send_away(oldest);
+}
+
+/* Who stays for ever because it was one of the few thinks again. */
+void brood__executor_set_min(brood__executor_t *executor, int min)
+{
+    brood__worker_t *worker;
+    brood__link_t *link;
+
+    executor->options.min_workers = min;
+    if (executor->options.idle_timeout < 0)
+        return;
+    BROOD__LIST_EACH (&executor->sleepers, link) {
+        worker = BROOD__CONTAINER(link, brood__worker_t, link);
+        brood__store(&worker->gate, BROOD__GATE_AGAIN, relaxed);
+        brood__os_unpark_one(&worker->gate);
+    }
 }
 
 void brood__executor_send_surplus(brood__executor_t *executor)

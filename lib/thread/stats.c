@@ -31,6 +31,8 @@ void brood__executor_stats(brood__executor_t *executor, brood_stats_t *stats)
 {
     sum_t sum = { 0, 0, 0, 0, 0, 0, 0 };
     unsigned long long outside = brood__load(&executor->unrun, relaxed);
+    unsigned long long failed = brood__load(&executor->failed_outside, relaxed);
+    unsigned long long ran = brood__load(&executor->ran_outside, relaxed);
     unsigned long long ended;
     int64_t oldest;
 
@@ -38,7 +40,8 @@ void brood__executor_stats(brood__executor_t *executor, brood_stats_t *stats)
     (void)brood__inbox_queued(&executor->inbox, &oldest);
     brood__lock(&executor->lock);
     stats->submitted = brood__inbox_put(&executor->inbox) + sum.spawned
-                       + executor->n_errands_put;
+                       + executor->n_errands_put
+                       + brood__load(&executor->here, relaxed);
     stats->workers = (uint64_t)executor->n_threads;
     stats->idle = brood__load(&executor->n_asleep, relaxed) > 0
                       ? (uint64_t)brood__load(&executor->n_asleep, relaxed)
@@ -51,9 +54,9 @@ void brood__executor_stats(brood__executor_t *executor, brood_stats_t *stats)
 
     /* A tombstone that a worker met is in `ran` and in `unrun`. */
     sum.ran -= sum.elsewhere; /* in `ran` of whoever ran it in place */
-    ended = sum.ran + outside;
-    stats->completed = sum.ran - sum.failed - sum.unrun;
-    stats->failed = sum.failed;
+    ended = sum.ran + outside + ran + failed;
+    stats->completed = sum.ran - sum.failed - sum.unrun + ran;
+    stats->failed = sum.failed + failed;
     stats->canceled = sum.unrun + outside;
     stats->rejected = brood__load(&executor->rejected, relaxed);
     stats->running = sum.running;

@@ -10,6 +10,7 @@
  * last time) leaves the fast path too, which changes nothing before it is sure.
  */
 
+#include "lineage/life.h"
 #include "observe/log.h"
 #include "thread/submit.h"
 
@@ -99,7 +100,7 @@ apr_status_t brood__executor_submit(brood_future_t **future,
                    : submit_with(NULL, executor, fn, baton, NULL);
     task = brood__future_make(&executor->home, fn, baton, NULL);
     if (!task)
-        return APR_ENOMEM;
+        return submit_with(future, executor, fn, baton, NULL);
     task->scope = brood__self.now.scope;
     if (BROOD__LIKELY(put_fast(executor, brood__run_future, task))) {
         *future = task;
@@ -141,7 +142,9 @@ static apr_status_t submit_with(brood_future_t **future,
     apr_status_t rv;
     int needs;
 
-    rv = brood__task_options(&full, options, &needs);
+    rv = brood__life_check();
+    if (rv == APR_SUCCESS)
+        rv = brood__task_options(&full, options, &needs);
     if (rv == APR_SUCCESS)
         rv = brood__self_ready();
     if (rv != APR_SUCCESS)
@@ -155,8 +158,10 @@ static apr_status_t submit_with(brood_future_t **future,
         task->scope = brood__self.now.scope;
     }
     rv = submit_task(&order, task, fn, baton);
-    if (brood__runs_in_caller(&order, rv))
-        rv = brood__run_here(task, fn, baton);
+    if (brood__runs_in_caller(&order, rv)) {
+        brood__run_here(executor, task, fn, baton);
+        rv = APR_SUCCESS;
+    }
     if (rv != APR_SUCCESS) {
         brood__add(&executor->rejected, 1, relaxed);
         if (task)
@@ -237,25 +242,27 @@ static apr_status_t put_lane(const brood__order_t *order, brood_task_fn *fn,
     return APR_SUCCESS;
 }
 
-apr_status_t brood__run_here(brood_future_t *task, brood_task_fn *fn,
-                             void *baton)
+/* Accepted by that, so it is counted as submitted, too. */
+void brood__run_here(brood__executor_t *executor, brood_future_t *task,
+                     brood_task_fn *fn, void *baton)
 {
     brood__scope_t *scope = brood__self.now.scope;
     brood__frame_t saved;
     void *value = NULL;
     apr_status_t rv;
 
+    brood__add(&executor->here, 1, relaxed);
     if (task) {
-        if (brood__future_claim(task, 0))
-            brood__future_run(task, scope);
-        else
-            brood__future_drop(task);
-        return APR_SUCCESS;
+        (void)brood__future_claim(task, 0); /* nobody else knows it */
+        rv = brood__future_run(task, scope);
+    } else {
+        brood__frame_begin(&saved, scope, NULL);
+        rv = fn(baton, &value);
+        brood__frame_end(&saved);
+        if (rv != APR_SUCCESS)
+            brood__unobserved(rv, NULL);
     }
-    brood__frame_begin(&saved, scope, NULL);
-    rv = fn(baton, &value);
-    brood__frame_end(&saved);
-    if (rv != APR_SUCCESS)
-        brood__unobserved(rv, NULL);
-    return APR_SUCCESS;
+    brood__add(rv == APR_SUCCESS ? &executor->ran_outside
+                                 : &executor->failed_outside,
+               1, relaxed);
 }

@@ -33,7 +33,9 @@ void brood__worker_main(void *baton)
 
     brood__self_library(executor->service);
     brood__self.place = &worker->place;
+    brood__lock(&executor->lock); /* the sentinel reads it */
     brood__os_cpu_clock_self(&worker->clock);
+    brood__unlock(&executor->lock);
     if (executor->options.on_start)
         rv = executor->options.on_start(executor->options.hook_baton);
     stand_at_service(worker);
@@ -299,6 +301,11 @@ static void run_one(brood__worker_t *worker, const brood__call_t *call,
         brood__purse_earn(&brood__self.purse, call->scope);
     else
         task_ended(worker, call, rv);
+}
+
+void brood__worker_run_only(brood__worker_t *worker, const brood__call_t *call)
+{
+    run_one(worker, call, 1);
 }
 
 /* An errand that is due; `idle`: there is nothing else to do. */

@@ -38,8 +38,13 @@ typedef enum {
     BROOD__WORKER_LEAVING
 } brood__worker_e;
 
-/* What a sleeping worker's gate says. */
-enum { BROOD__GATE_OPEN, BROOD__GATE_SHUT, BROOD__GATE_LEAVE };
+/* What a sleeping worker's gate says. AGAIN: its time to leave begins anew. */
+enum {
+    BROOD__GATE_OPEN,
+    BROOD__GATE_SHUT,
+    BROOD__GATE_LEAVE,
+    BROOD__GATE_AGAIN
+};
 
 enum {
     BROOD__ERRAND_URGENT, /* high priority, due, notices, leases */
@@ -117,6 +122,7 @@ struct brood__executor_t {
     atomic_int n_asleep;
     atomic_int max; /* options.max_workers */
 
+
     /* What an outsider may want to know of the options of a run that ends. */
     atomic_int capacity, when_full;
     atomic_llong full_timeout;
@@ -127,6 +133,8 @@ struct brood__executor_t {
     atomic_int n_waiting; /* for room */
     atomic_ullong rejected;
     atomic_ullong unrun; /* tasks that outsiders refused to run */
+    atomic_ullong ran_outside, failed_outside; /* tasks that outsiders ran */
+    atomic_ullong here; /* of them, that no queue has seen */
     brood__histogram_t wait_time, run_time;
 
     brood__lock_t control BROOD__ALIGNED(BROOD__LINE); /* one start or stop */
@@ -191,8 +199,8 @@ apr_status_t brood__run_future(void *future, void **unused);
 #define BROOD__FAILED    (BROOD_ERROR_BASE - 3) /* its future knows how */
 
 /* Run a task on the caller's stack, at its own scope; it is accepted by that. */
-apr_status_t brood__run_here(brood_future_t *task, brood_task_fn *fn,
-                             void *baton);
+void brood__run_here(brood__executor_t *executor, brood_future_t *task,
+                     brood_task_fn *fn, void *baton);
 
 /* The name of the task of a slot, or NULL. */
 const char *brood__call_name(const brood__call_t *call);
@@ -216,6 +224,10 @@ void brood__worker_deactivate(brood__worker_t *worker)
     BROOD__NO_ANALYSIS;
 void brood__worker_found(brood__worker_t *worker);
 void brood__worker_seek(brood__worker_t *worker);
+
+/* Another min_workers, of which there are enough. */
+void brood__executor_set_min(brood__executor_t *executor, int min)
+    BROOD__REQUIRES(executor->lock);
 
 /* There may be fewer workers from now on. */
 void brood__executor_send_surplus(brood__executor_t *executor)
@@ -241,6 +253,8 @@ void brood__worker_main(void *worker);
 
 /* Run a task and give its scope's reference back. */
 void brood__worker_run(brood__worker_t *worker, const brood__call_t *call);
+/* The same, without looking whether anything more urgent is queued. */
+void brood__worker_run_only(brood__worker_t *worker, const brood__call_t *call);
 
 /* ---- crew.c: making and ending threads ---------------------------------- */
 

@@ -5,6 +5,7 @@
 #ifndef BROOD_TESTS_ASYNC_FIXTURE_H
 #define BROOD_TESTS_ASYNC_FIXTURE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -161,6 +162,52 @@ static inline void vacate(occupied_t *all)
     door_fini(&all->hold);
 }
 
+#define HOARDERS 24
+#define HOARD    130 /* futures: more than a thread keeps for itself */
+
+typedef struct hoard_t {
+    turnstile_t arrived;
+    door_t hold;
+} hoard_t;
+
+static inline void *hoard(void *baton)
+{
+    hoard_t *self = baton;
+    brood_promise_t *promises[HOARD] = { NULL };
+    brood_future_t *futures[HOARD] = { NULL };
+    int i;
+
+    for (i = 0; i < HOARD; i++)
+        brood_promise_make(&promises[i], &futures[i], NULL);
+    turnstile_pass(&self->arrived);
+    door_wait(&self->hold);
+    for (i = 0; i < HOARD; i++) {
+        brood_promise_settle(promises[i], APR_SUCCESS, NULL);
+        brood_future_release(futures[i]);
+    }
+    return NULL;
+}
+
+/* The memory of futures stays theirs. Many threads with many at a time: then
+ * there is room for those of any test. */
+static inline void warm_up_futures(void)
+{
+    pthread_t threads[HOARDERS];
+    hoard_t self;
+    int i;
+
+    turnstile_init(&self.arrived);
+    door_init(&self.hold);
+    for (i = 0; i < HOARDERS; i++)
+        pthread_create(&threads[i], NULL, hoard, &self);
+    turnstile_wait(&self.arrived, HOARDERS);
+    door_open(&self.hold);
+    for (i = 0; i < HOARDERS; i++)
+        pthread_join(threads[i], NULL);
+    turnstile_fini(&self.arrived);
+    door_fini(&self.hold);
+}
+
 #define WARM 12 /* threads that hold futures at a time, at most, in a test */
 
 /* Make what stays until the library ends: private threads, room in tables, the
@@ -193,6 +240,7 @@ static inline void warm_up(void)
             finish(futures[i]);
     apr_pool_destroy(memory);
     door_fini(&hold);
+    warm_up_futures();
 }
 
 /* A thread manager of the main thread's, to stop at the end of the test. */

@@ -61,8 +61,8 @@ BROOD__UNUSED static brood_future_t *submit(brood_task_fn *fn, void *baton)
 {
     brood_future_t *future = NULL;
 
-    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_loop_manager_submit(
-                                         &future, loop, fn, baton, NULL));
+    ASSERT_STATUS_FATAL(
+        APR_SUCCESS, brood_loop_manager_submit(&future, loop, fn, baton, NULL));
     return future;
 }
 
@@ -87,6 +87,43 @@ BROOD__UNUSED static brood_stats_t stats_now(void)
 BROOD__UNUSED static apr_status_t await_it(void *future, void **result)
 {
     return brood_await(future, result);
+}
+
+/* A promise to wait for. */
+typedef struct pledge_t {
+    brood_promise_t *promise;
+    brood_future_t *future;
+} pledge_t;
+
+BROOD__UNUSED static pledge_t pledge(void)
+{
+    pledge_t p = { NULL, NULL };
+
+    ASSERT_STATUS_FATAL(APR_SUCCESS,
+                        brood_promise_make(&p.promise, &p.future, NULL));
+    return p;
+}
+
+BROOD__UNUSED static void keep(pledge_t *p, void *value)
+{
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_promise_settle(p->promise, APR_SUCCESS, value));
+}
+
+BROOD__UNUSED static void wait_blocked(unsigned n)
+{
+    WAIT_UNTIL(stats_now().blocked == n);
+}
+
+/* On a thread whose managers go with it. */
+BROOD__UNUSED static void on_a_thread(apr_thread_start_t fn, void *baton)
+{
+    apr_thread_t *thread;
+    apr_status_t rv;
+
+    ASSERT_STATUS_FATAL(
+        APR_SUCCESS, brood_thread_create(&thread, NULL, fn, baton, test_pool));
+    apr_thread_join(&rv, thread);
 }
 
 /* Stores of futures and slots wander between threads, so a single test may keep

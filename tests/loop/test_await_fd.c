@@ -27,11 +27,6 @@ static void close_ends(void)
     close(ends[1]);
 }
 
-static void wait_blocked(unsigned n)
-{
-    WAIT_UNTIL(stats_now().blocked == n);
-}
-
 static apr_status_t await_read(void *timeout, void **result)
 {
     (void)result;

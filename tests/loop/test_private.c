@@ -86,8 +86,8 @@ static void what_else_runs_there_is_canceled(void)
 
 static apr_status_t run_private(void *fn, void **result)
 {
-    apr_status_t rv = brood__loop_run_private(
-        result, *(brood_task_fn **)fn, NULL, NULL);
+    apr_status_t rv = brood__loop_run_private(result, *(brood_task_fn **)fn,
+                                              NULL, NULL);
 
     canceled = brood_task_canceled();
     return rv;
@@ -130,8 +130,9 @@ static void on_a_loops_thread_it_is_refused(void)
 
 static void every_failure_leaves_no_trace(void)
 {
-    static const brood__fault_e kinds[]
-        = { BROOD__FAULT_MEMORY, BROOD__FAULT_STACK, BROOD__FAULT_DESCRIPTOR };
+    static const brood__fault_e kinds[] = { BROOD__FAULT_MEMORY,
+                                            BROOD__FAULT_STACK,
+                                            BROOD__FAULT_DESCRIPTOR };
     apr_size_t i;
 
     for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {

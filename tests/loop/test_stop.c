@@ -13,11 +13,6 @@ static apr_status_t sleep_long(void *baton, void **result)
     return brood_sleep(apr_time_from_sec(3600));
 }
 
-static void wait_blocked(unsigned n)
-{
-    WAIT_UNTIL(stats_now().blocked == n);
-}
-
 /* Tasks that submit tasks, `depth` deep. */
 static atomic_uint n_ran;
 static apr_status_t inside[2];
@@ -55,8 +50,8 @@ static void drain_lets_own_tasks_submit(void)
                   brood_loop_manager_stop(loop, BROOD_STOP_DRAIN, 0));
     ASSERT_STATUS(APR_TIMEUP,
                   brood_loop_manager_stop(loop, BROOD_STOP_DRAIN, 1000));
-    ASSERT_STATUS(BROOD_ESTOPPED, brood_loop_manager_submit(
-                                      NULL, loop, nothing, NULL, NULL));
+    ASSERT_STATUS(BROOD_ESTOPPED,
+                  brood_loop_manager_submit(NULL, loop, nothing, NULL, NULL));
     ASSERT_STATUS(BROOD_EPENDING, brood_loop_manager_start(loop, NULL));
     door_open(&door);
     stop_loop();
@@ -159,12 +154,12 @@ static void clean_up_may_await(void)
         ASSERT_STATUS(APR_SUCCESS, brood_promise_make(&promise, &future, NULL));
         start_loop();
         task = NULL;
-        ASSERT_STATUS(APR_SUCCESS, brood_loop_manager_submit(
-                                       with_future ? &task : NULL, loop,
-                                       clean_up, future, NULL));
+        ASSERT_STATUS(APR_SUCCESS,
+                      brood_loop_manager_submit(with_future ? &task : NULL,
+                                                loop, clean_up, future, NULL));
         wait_blocked(1);
-        ASSERT_STATUS(APR_TIMEUP, brood_loop_manager_stop(
-                                      loop, BROOD_STOP_CANCEL, 3000));
+        ASSERT_STATUS(APR_TIMEUP,
+                      brood_loop_manager_stop(loop, BROOD_STOP_CANCEL, 3000));
         wait_blocked(1);
         brood_promise_settle(promise, APR_SUCCESS, NULL);
         stop_loop();
@@ -191,8 +186,8 @@ static void what_is_not_due_is_canceled(void)
     o.destroy = count_destroy;
     start_loop();
     for (i = 0; i < 3; i++)
-        ASSERT_STATUS(APR_SUCCESS, brood_loop_manager_submit(
-                                       &tasks[i], loop, breed, NULL, &o));
+        ASSERT_STATUS(APR_SUCCESS, brood_loop_manager_submit(&tasks[i], loop,
+                                                             breed, NULL, &o));
     brood_future_cancel(tasks[1]);
     stop_loop();
     CU_ASSERT_EQUAL(n_ran, 3);

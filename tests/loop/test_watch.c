@@ -152,12 +152,12 @@ static void a_long_wait_is_named_once(void)
     ASSERT_STATUS(APR_SUCCESS, brood_promise_make(&promise, &future, NULL));
     start_loop();
     o.name = "patience";
-    ASSERT_STATUS(APR_SUCCESS, brood_loop_manager_submit(NULL, loop, await_it,
-                                                         future, &o));
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_loop_manager_submit(NULL, loop, await_it, future, &o));
     turnstile_wait(&lines, 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(last, "task patience"));
-    ASSERT_STATUS(APR_TIMEUP, brood_loop_manager_stop(loop, BROOD_STOP_DRAIN,
-                                                      10000));
+    ASSERT_STATUS(APR_TIMEUP,
+                  brood_loop_manager_stop(loop, BROOD_STOP_DRAIN, 10000));
     CU_ASSERT_EQUAL(n_matches, 1);
     brood_promise_settle(promise, APR_SUCCESS, NULL);
     stop_loop();

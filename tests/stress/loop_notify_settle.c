@@ -57,11 +57,10 @@ static void one_round(unsigned round)
                   == APR_SUCCESS;
     if (round % 2 == 0)
         turnstile_pass(&begun);
-    ASSERT_STATUS(APR_SUCCESS,
-                  brood_loop_manager_stop(loop,
-                                          round % 3 ? BROOD_STOP_DRAIN
-                                                    : BROOD_STOP_CANCEL,
-                                          -1));
+    ASSERT_STATUS(
+        APR_SUCCESS,
+        brood_loop_manager_stop(
+            loop, round % 3 ? BROOD_STOP_DRAIN : BROOD_STOP_CANCEL, -1));
     CU_ASSERT_EQUAL(wanted, MANY);
     CU_ASSERT_EQUAL(n_told, MANY);
     turnstile_wait(&done, round);

@@ -81,12 +81,11 @@ static void submit_and_stop(void)
         start_loop();
         for (i = 0; i < n_rounds_left % 16; i++)
             test_pause(0);
-        ASSERT_STATUS(APR_SUCCESS,
-                      brood_loop_manager_stop(loop,
-                                              n_rounds_left % 2
-                                                  ? BROOD_STOP_DRAIN
-                                                  : BROOD_STOP_CANCEL,
-                                              -1));
+        ASSERT_STATUS(
+            APR_SUCCESS,
+            brood_loop_manager_stop(
+                loop, n_rounds_left % 2 ? BROOD_STOP_DRAIN : BROOD_STOP_CANCEL,
+                -1));
         now = stats_now();
         CU_ASSERT_EQUAL(now.queued, 0);
         CU_ASSERT_EQUAL(now.running, 0);
@@ -96,8 +95,8 @@ static void submit_and_stop(void)
         pthread_join(threads[i], NULL);
     now = stats_now();
     CU_ASSERT_EQUAL(now.submitted - before.submitted, n_accepted);
-    CU_ASSERT_EQUAL(now.completed + now.failed + now.canceled
-                        - before.completed - before.failed - before.canceled,
+    CU_ASSERT_EQUAL(now.completed + now.failed + now.canceled - before.completed
+                        - before.failed - before.canceled,
                     n_accepted);
     CU_ASSERT_EQUAL(n_destroyed, n_settled);
 }

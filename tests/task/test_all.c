@@ -177,8 +177,8 @@ static apr_status_t waits_for_all(void *baton, void **result)
 
     (void)result;
     for (i = 0; i < N; i++) {
-        rv = brood_thread_manager_submit(&future[i], baton, returns_baton,
-                                         NULL, NULL);
+        rv = brood_thread_manager_submit(&future[i], baton, returns_baton, NULL,
+                                         NULL);
         if (rv != APR_SUCCESS)
             return rv;
     }

@@ -138,8 +138,8 @@ static void without_a_token_a_status_stands(void)
 
     CU_ASSERT_EQUAL(brood_task_canceled(), 0);
     for (i = 0; i < N_OF(rows); i++) {
-        brood_future_t *future
-            = submit(pool(), returns_status, (void *)&rows[i], NULL);
+        brood_future_t *future = submit(pool(), returns_status,
+                                        (void *)&rows[i], NULL);
 
         ASSERT_STATUS(rows[i], brood_future_get(future, NULL, -1));
         brood_future_release(future);
@@ -379,9 +379,9 @@ static void a_cancel_before_an_overrun_stays_a_cancel(void)
     door_wait(&task.begun);
     ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(future));
     door_init(fence);
-    ASSERT_STATUS(APR_SUCCESS,
-                  brood__timer_arm(&timer, brood__os_now() + 30000000,
-                                   open_fence));
+    ASSERT_STATUS(
+        APR_SUCCESS,
+        brood__timer_arm(&timer, brood__os_now() + 30000000, open_fence));
     door_wait(fence); /* it has overrun, too */
     door_open(&task.go);
     door_wait(&task.again);

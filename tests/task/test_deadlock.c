@@ -35,8 +35,8 @@ static apr_status_t waits_for_the_next(void *baton, void **result)
     if (circle->together)
         turnstile_wait(&circle->begun, (unsigned)circle->n);
     door_wait(&circle->go);
-    self->waited = brood_future_wait(
-        circle->future[(self->at + 1) % circle->n], -1);
+    self->waited = brood_future_wait(circle->future[(self->at + 1) % circle->n],
+                                     -1);
     return self->waited;
 }
 
@@ -98,8 +98,8 @@ static apr_status_t waits_for_itself_a_while(void *baton, void **result)
                    && brood_future_wait(brood__self.now.task, -1)
                           == BROOD_EDEADLK
                ? APR_SUCCESS
-               : self ? APR_EGENERAL
-                      : APR_EINVAL;
+           : self ? APR_EGENERAL
+                  : APR_EINVAL;
 }
 
 static void a_wait_with_a_limit_ends_by_itself(void)

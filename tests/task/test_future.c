@@ -220,9 +220,9 @@ static void destroy_is_not_called_for_a_refused_task(void)
 
     job_init(&job);
     job.options.queue_timeout = apr_time_from_sec(3600);
-    ASSERT_STATUS(BROOD_ESTOPPED,
-                  brood_thread_manager_submit(&future, one, job_run, &job,
-                                              &job.options));
+    ASSERT_STATUS(
+        BROOD_ESTOPPED,
+        brood_thread_manager_submit(&future, one, job_run, &job, &job.options));
     CU_ASSERT_PTR_NULL(future);
     job.options.flags = 0x80;
     ASSERT_STATUS(APR_EINVAL,
@@ -280,11 +280,9 @@ static void a_failure_that_nobody_read_is_reported_once(void)
         o.name = rows[i].what;
         o.flags = rows[i].quiet ? BROOD_TASK_QUIET : 0;
         listen_to_unread();
-        ASSERT_STATUS(APR_SUCCESS,
-                      brood_thread_manager_submit(rows[i].wanted ? &future
-                                                                 : NULL,
-                                                  pool(), returns_status,
-                                                  &status, &o));
+        ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_submit(
+                                       rows[i].wanted ? &future : NULL, pool(),
+                                       returns_status, &status, &o));
         if (future && rows[i].read)
             read_it(future, rows[i].read);
         brood_future_release(future);

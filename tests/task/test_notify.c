@@ -163,8 +163,7 @@ static void it_runs_in_the_callers_context(void)
     int value;
     told_t told, here;
 
-    ASSERT_STATUS_FATAL(APR_SUCCESS,
-                        brood_context_key_make(&g_key, "notify"));
+    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_context_key_make(&g_key, "notify"));
     told_init(&told);
     told_init(&here);
     ASSERT_STATUS(APR_SUCCESS, brood_context_set(g_key, &value, NULL));
@@ -338,7 +337,7 @@ static const test_t tests[] = {
     TEST_KEEPS(it_runs_in_the_callers_context, KEEPS_MEMORY),
     TEST_KEEPS(a_target_that_does_not_run_refuses, KEEPS_MEMORY),
     TEST_KEEPS(a_target_that_stops_calls_it_during_the_stop, KEEPS_MEMORY),
-    TEST(a_canceled_task_is_told_too),
+    TEST_KEEPS(a_canceled_task_is_told_too, KEEPS_MEMORY),
     TEST(calls_may_lead_to_calls),
     TEST(without_memory_nothing_is_registered),
     TEST_KEEPS(a_call_waits_for_a_thread_that_could_not_be_made, KEEPS_ALL),

@@ -51,10 +51,9 @@ static void what_makes_no_sense_is_refused(void)
         brood_future_t *future = (brood_future_t *)(void *)&full;
 
         ASSERT_STATUS(APR_EINVAL, brood__task_options(&full, &rows[i], &needs));
-        ASSERT_STATUS(APR_EINVAL,
-                      brood_thread_manager_submit(&future, pool(),
-                                                  returns_baton, NULL,
-                                                  &rows[i]));
+        ASSERT_STATUS(APR_EINVAL, brood_thread_manager_submit(&future, pool(),
+                                                              returns_baton,
+                                                              NULL, &rows[i]));
         CU_ASSERT_PTR_NULL(future);
     }
 }

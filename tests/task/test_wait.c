@@ -95,8 +95,8 @@ static void a_wait_for_ever_ends_when_it_is_settled(void)
         if (i % 2)
             ASSERT_STATUS(APR_SUCCESS, brood_future_wait(p.future, rows[i]));
         else
-            ASSERT_STATUS(APR_SUCCESS, brood_future_wait_any(
-                                           &p.future, 1, &index, rows[i]));
+            ASSERT_STATUS(APR_SUCCESS,
+                          brood_future_wait_any(&p.future, 1, &index, rows[i]));
         pthread_join(thread, NULL);
         ASSERT_STATUS(APR_SUCCESS,
                       brood_future_wait_all(&p.future, 1, rows[i]));
@@ -191,8 +191,8 @@ static apr_status_t submits_and_waits(void *baton, void **result)
     apr_status_t rv;
 
     (void)result;
-    rv = brood_thread_manager_submit(&self->inner, self->manager,
-                                     waits_at_door, self->door, NULL);
+    rv = brood_thread_manager_submit(&self->inner, self->manager, waits_at_door,
+                                     self->door, NULL);
     if (rv != APR_SUCCESS)
         return rv;
     if (self->other) {
@@ -209,14 +209,13 @@ static apr_status_t submits_and_waits(void *baton, void **result)
 
 static void run_in_worker(in_worker_t *self, int spares)
 {
+    brood_future_t *outer;
     door_t door;
 
     door_init(&door);
     self->door = &door;
     self->manager = start("one", 1, spares);
-    brood_future_t *outer
-        = submit(self->manager, submits_and_waits, self, NULL);
-
+    outer = submit(self->manager, submits_and_waits, self, NULL);
     ASSERT_STATUS(APR_SUCCESS, brood_future_get(outer, NULL, -1));
     ASSERT_STATUS(APR_SUCCESS, brood_future_get(self->inner, NULL, -1));
     stop(self->manager);

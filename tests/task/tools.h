@@ -29,8 +29,7 @@ BROOD__INLINE brood_thread_manager_t *manager_of(const char *id)
 {
     brood_thread_manager_t *manager = NULL;
 
-    ASSERT_STATUS_FATAL(APR_SUCCESS,
-                        brood_thread_manager_get(&manager, id, 0));
+    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_thread_manager_get(&manager, id, 0));
     return manager;
 }
 
@@ -78,9 +77,9 @@ BROOD__INLINE apr_status_t waits_at_door(void *door, void **result)
     return APR_SUCCESS;
 }
 
-BROOD__INLINE brood_future_t *
-submit(brood_thread_manager_t *manager, brood_task_fn *fn, void *baton,
-       const brood_task_options_t *options)
+BROOD__INLINE brood_future_t *submit(brood_thread_manager_t *manager,
+                                     brood_task_fn *fn, void *baton,
+                                     const brood_task_options_t *options)
 {
     brood_future_t *future = NULL;
 
