@@ -23,6 +23,9 @@
  * the id until brood_affinity_pool_release(). A call without an id is general:
  * it runs on any free general thread, so none waits behind a busy one.
  *
+ * A pool has no spare threads: general calls that wait for other general calls of
+ * the same pool may use it up. A coroutine that awaits its calls never does.
+ *
  * A thread serves one context at a time and, between contexts, is free. The
  * start and exit hooks run once per thread: database connections live there.
  */
@@ -41,7 +44,7 @@ typedef struct brood_affinity_pool_options_t {
     int keep_general_threads; /**< never free idle general threads */
     int general_threads_free_level; /**< percent of max_threads: idle general
                                          threads above ceil(max_threads x level
-                                         / 100) are freed; default 50; negative:
+                                         / 100) are freed, but the last one; default 50; negative:
                                          0 */
     int reserved_general; /**< threads that contexts may never take; default
                                1; less than max_threads */

@@ -24,12 +24,15 @@
  * Which pool: the open transaction's, else `pool`, else the one given to
  * brood_affinity_pool_use(), else the process's default, made at first use.
  *
- * Which loop: `loop`, else the loop whose coroutine the call descends from,
+ * Which loop: `loop`, else the loop whose coroutine the call descends from by
+ * brood_sync_to_async(),
  * else the nearest running default loop manager, else a private loop on the
  * calling thread.
  */
 
-/** This one call is a transaction of its own: APR_SUCCESS commits. */
+/** This one call is a transaction of its own: APR_SUCCESS commits. Inside an
+ *  open transaction it is a joined part of it, unless the hooks' options say
+ *  `requires_new`. */
 #define BROOD_TRANSACTIONAL 0x1u
 
 struct brood_transaction_options_t;

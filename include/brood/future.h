@@ -17,9 +17,9 @@
  * @section waits Waiting
  *
  * The waiting calls do the right thing where they are called. A plain thread
- * blocks. A worker of a thread manager runs the awaited task in place when it
- * is still queued with the same manager, else it sleeps and a spare worker
- * takes its place. A coroutine is suspended and its loop goes on. On a loop's
+ * blocks. A worker of a thread manager that waits for one future without a time
+ * limit runs its task in place when it is still queued with the same manager;
+ * else it sleeps and a spare worker takes its place. A coroutine is suspended and its loop goes on. On a loop's
  * thread outside a coroutine an unready wait is BROOD_EDEADLK, and so is every
  * wait that could provably never end: a task that waits for itself, a circle of
  * waiting tasks.
@@ -128,6 +128,9 @@ BROOD_API apr_status_t brood_future_get(brood_future_t *future, void **value,
  * @retval APR_EINVAL     an argument is NULL.
  * @return else the task's status.
  *
+ * Afterwards brood_future_result() still tells the status, and NULL as the
+ * value.
+ *
  * @threads   any.
  * @ownership on APR_SUCCESS the value is the caller's and `free_value` is not
  *            called; on failure nothing moved.
@@ -221,8 +224,8 @@ BROOD_API apr_status_t brood_future_cancel(brood_future_t *future);
  *                           will not be called.
  * @retval BROOD_ENOTSTARTED the target was never started.
  * @retval BROOD_ESTOPPED    the target is stopping or stopped.
- * @retval APR_EINVAL        @a future or @a fn is NULL, or @a where names not
- *                           exactly one target.
+ * @retval APR_EINVAL        @a future or @a fn is NULL, the size of @a where is
+ *                           unknown, or it names not exactly one target.
  * @retval APR_ENOMEM        nothing was registered.
  *
  * @threads   any.

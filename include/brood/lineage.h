@@ -134,6 +134,7 @@ BROOD_API void brood_lineage_detach(void);
  * Threads that brood has not seen yet become children of @a lineage.
  *
  * @param lineage a capture; NULL: they become roots again.
+ * @retval BROOD_EFORKED see brood/init.h.
  *
  * @threads   any.
  * @ownership a reference of its own is held until the next call.

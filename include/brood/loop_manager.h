@@ -77,11 +77,13 @@ BROOD_BEGIN_DECLS
  * @param      flags   0, or BROOD_GET_FORCE_CREATE, BROOD_GET_STRICT,
  *                     BROOD_GET_AT_OWNER.
  * @retval BROOD_ENOTFOUND strict, and there is none.
- * @retval BROOD_ESTOPPED  at-owner, and the owner is already gone.
+ * @retval BROOD_ESTOPPED  at-owner, and the owner is already gone; or the
+ *                         library ends.
  * @retval APR_EINVAL      @a manager is NULL, an unknown flag, or strict with
  *                         force-create or at-owner; nothing was made.
  * @retval APR_ENOMEM      nothing was made.
  * @retval BROOD_EFORKED   see brood/init.h.
+ * @return else what the creation of the collector's thread returned.
  *
  * @threads   any.
  * @ownership borrowed: good while the caller or any descendant of the owner

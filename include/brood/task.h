@@ -25,6 +25,8 @@
  * @param      baton  as given to the submit.
  * @param[out] result the task's value; NULL when it does not write it.
  * @return the task's status, which is the C form of an exception.
+ *         BROOD_EPENDING, which no settled task can have, counts as
+ *         APR_EGENERAL.
  */
 typedef apr_status_t brood_task_fn(void *baton, void **result);
 
@@ -91,7 +93,9 @@ BROOD_API int brood_task_canceled(void);
 
 /**
  * "I am about to block": until brood_blocking_end() another worker may take
- * this worker's place. Nests. Does nothing outside a thread manager's task.
+ * this worker's place. Nests; begin and end come in pairs within one task. Does
+ * nothing outside a task of a thread manager or a general call of an affinity
+ * pool.
  *
  * @threads   any.
  * @ownership nothing moves.

@@ -42,8 +42,8 @@ typedef struct brood_thread_manager_t brood_thread_manager_t;
 typedef struct brood_thread_manager_options_t {
     apr_size_t size;       /**< sizeof this struct, as the caller knows it */
     int max_workers;       /**< default max(8, min(4 x usable CPUs, 256)) */
-    int min_workers;       /**< started at once and kept; default 1, or fewer if
-                                max_workers says so; negative: none */
+    int min_workers;       /**< started at once and kept; default 1;
+                                negative: none */
     const char *task_type; /**< accept only tasks of exactly this type; copied;
                                 NULL: any; "" is a type */
     int daemon;            /**< when collected or terminated: cancel, instead of
@@ -84,11 +84,13 @@ BROOD_BEGIN_DECLS
  * @param      flags   0, or BROOD_GET_FORCE_CREATE, BROOD_GET_STRICT,
  *                     BROOD_GET_AT_OWNER.
  * @retval BROOD_ENOTFOUND strict, and there is none.
- * @retval BROOD_ESTOPPED  at-owner, and the owner is already gone.
+ * @retval BROOD_ESTOPPED  at-owner, and the owner is already gone; or the
+ *                         library ends.
  * @retval APR_EINVAL      @a manager is NULL, an unknown flag, or strict with
  *                         force-create or at-owner; nothing was made.
  * @retval APR_ENOMEM      nothing was made.
  * @retval BROOD_EFORKED   see brood/init.h.
+ * @return else what the creation of the collector's thread returned.
  *
  * @threads   any.
  * @ownership borrowed: good while the caller or any descendant of the owner
@@ -211,7 +213,8 @@ BROOD_API apr_status_t
 brood_thread_manager_resize(brood_thread_manager_t *manager, int min, int max);
 
 /**
- * Wait until nothing is queued or running.
+ * Wait until nothing is queued or running. Delayed tasks that are not due do not
+ * count.
  *
  * @param manager the manager.
  * @param timeout microseconds; 0: only look; negative: for ever.
@@ -238,7 +241,9 @@ BROOD_API apr_status_t brood_thread_manager_wait_idle(
  * @param how     what becomes of the queued tasks.
  * @param timeout microseconds to wait; 0: do not wait; negative: for ever.
  * @retval APR_TIMEUP         still stopping; it goes on by itself.
- * @retval BROOD_EDEADLK      called from one of its own tasks.
+ * @retval BROOD_EDEADLK      called from one of its own tasks; or on a loop's
+ *                            thread outside a coroutine with a timeout other
+ *                            than 0: then the stop has begun all the same.
  * @retval BROOD_EINTERRUPTED the waiting task was canceled; stopping goes on.
  * @retval BROOD_ENOTSTARTED  never started.
  * @retval APR_EINVAL         @a manager is NULL or @a how unknown.

@@ -195,9 +195,9 @@ static void free_all(void)
     brood__self_exit_all();
     (void)brood__collector_wait(-1);
     brood__collector_stop();
+    brood__life_free(); /* disarms what is armed: the timers must be there */
     brood__timers_stop();
     brood__self_exit_all(); /* what the log hook, say, has made meanwhile */
-    brood__life_free();
     brood__magazines_end();
     brood__thread_reap();
     apr_terminate();

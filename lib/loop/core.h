@@ -197,6 +197,13 @@ BROOD__INLINE int brood__in_coroutine(void)
     return brood__loop_here && brood__loop_here->running;
 }
 
+/* One task in so many is timed. */
+BROOD__INLINE int brood__timed(brood_loop_manager_t *loop)
+{
+    return BROOD__UNLIKELY(
+        brood__load(&loop->begun, relaxed) % BROOD__STAMP_EACH == 0);
+}
+
 /* ---- run.c: one run of a loop -------------------------------------------- */
 
 /* STARTING: make all that a run needs, so that it cannot fail any more; undo

@@ -99,6 +99,7 @@ static int next_call(brood_loop_manager_t *loop, brood__call_t *call)
 
 void brood__loop_run_task(brood_loop_manager_t *loop, const brood__call_t *call)
 {
+    int64_t begin = brood__timed(loop) ? brood__os_now() : 0;
     int ours = 1;
 
     BROOD__COUNT(loop->begun, 1);
@@ -108,6 +109,8 @@ void brood__loop_run_task(brood_loop_manager_t *loop, const brood__call_t *call)
         BROOD__COUNT(loop->canceled, 1);
     else
         run_plain(loop, call);
+    if (BROOD__UNLIKELY(begin != 0))
+        brood__histogram_add(&loop->run_time, brood__os_now() - begin);
     if (ours)
         brood__purse_earn(&brood__self.purse, call->scope);
 }
@@ -197,12 +200,15 @@ static void run_plain(brood_loop_manager_t *loop, const brood__call_t *call)
 
 void brood__loop_run_post(brood_loop_manager_t *loop, const brood__call_t *call)
 {
+    int64_t begin = brood__timed(loop) ? brood__os_now() : 0;
     brood__frame_t saved;
 
     begin_here(loop, call->fn);
     brood__frame_begin(&saved, call->scope, NULL);
     brood__loop_call_post(call);
     brood__frame_end(&saved);
+    if (BROOD__UNLIKELY(begin != 0))
+        brood__histogram_add(&loop->run_time, brood__os_now() - begin);
     end_here(loop, call->scope);
 }
 

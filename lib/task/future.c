@@ -199,9 +199,12 @@ void brood__future_settle(brood_future_t *future, apr_status_t status,
     unsigned next;
     int turns = 0;
 
-    if (BROOD__UNLIKELY(status != APR_SUCCESS && value)) {
-        free_value(future, value);
+    if (BROOD__UNLIKELY(status != APR_SUCCESS)) {
+        if (value)
+            free_value(future, value);
         value = NULL;
+        if (status == BROOD_EPENDING)
+            status = APR_EGENERAL; /* a settled one cannot be pending */
     }
     future->status = status;
     future->u.value = value;

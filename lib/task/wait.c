@@ -80,7 +80,7 @@ apr_status_t brood_future_result(brood_future_t *future, void **value)
 static apr_status_t read_result(brood_future_t *future, void **value)
 {
     if (future->status == APR_SUCCESS) {
-        if (value)
+        if (value && !(brood__load(&future->state, relaxed) & BROOD__TAKEN))
             *value = future->u.value;
     } else if (!(brood__load(&future->state, relaxed) & BROOD__READ)) {
         brood__or(&future->state, BROOD__READ, relaxed);

@@ -163,49 +163,56 @@ static inline void vacate(occupied_t *all)
 }
 
 #define HOARDERS 24
-#define HOARD    130 /* futures: more than a thread keeps for itself */
+#define HOARD    64 /* futures: as many as a thread keeps for itself */
 
 typedef struct hoard_t {
-    turnstile_t arrived;
-    door_t hold;
+    turnstile_t *arrived;
+    door_t *hold;
+    brood_promise_t *promises[HOARD];
+    brood_future_t *futures[HOARD];
 } hoard_t;
 
 static inline void *hoard(void *baton)
 {
     hoard_t *self = baton;
-    brood_promise_t *promises[HOARD] = { NULL };
-    brood_future_t *futures[HOARD] = { NULL };
     int i;
 
     for (i = 0; i < HOARD; i++)
-        brood_promise_make(&promises[i], &futures[i], NULL);
-    turnstile_pass(&self->arrived);
-    door_wait(&self->hold);
-    for (i = 0; i < HOARD; i++) {
-        brood_promise_settle(promises[i], APR_SUCCESS, NULL);
-        brood_future_release(futures[i]);
-    }
+        brood_promise_make(&self->promises[i], &self->futures[i], NULL);
+    turnstile_pass(self->arrived);
+    door_wait(self->hold);
     return NULL;
 }
 
-/* The memory of futures stays theirs. Many threads with many at a time: then
- * there is room for those of any test. */
+/* The memory of futures stays theirs, and so does what threads keep free ones
+ * in. One thread frees what many have made: then there is room of both kinds
+ * for any test. */
 static inline void warm_up_futures(void)
 {
+    static hoard_t hoards[HOARDERS];
     pthread_t threads[HOARDERS];
-    hoard_t self;
-    int i;
+    turnstile_t arrived;
+    door_t hold;
+    int i, k;
 
-    turnstile_init(&self.arrived);
-    door_init(&self.hold);
+    turnstile_init(&arrived);
+    door_init(&hold);
+    for (i = 0; i < HOARDERS; i++) {
+        hoards[i].arrived = &arrived;
+        hoards[i].hold = &hold;
+        pthread_create(&threads[i], NULL, hoard, &hoards[i]);
+    }
+    turnstile_wait(&arrived, HOARDERS);
     for (i = 0; i < HOARDERS; i++)
-        pthread_create(&threads[i], NULL, hoard, &self);
-    turnstile_wait(&self.arrived, HOARDERS);
-    door_open(&self.hold);
+        for (k = 0; k < HOARD; k++) {
+            brood_promise_settle(hoards[i].promises[k], APR_SUCCESS, NULL);
+            brood_future_release(hoards[i].futures[k]);
+        }
+    door_open(&hold);
     for (i = 0; i < HOARDERS; i++)
         pthread_join(threads[i], NULL);
-    turnstile_fini(&self.arrived);
-    door_fini(&self.hold);
+    turnstile_fini(&arrived);
+    door_fini(&hold);
 }
 
 #define WARM 12 /* threads that hold futures at a time, at most, in a test */

@@ -206,24 +206,30 @@ static void a_lone_worker_runs_them_while_it_waits(void)
  * as that, nor canceling the outermost. */
 static void a_deep_nest_needs_no_deep_stack(void)
 {
-    pledge_t p = pledge();
-    brood_future_t *all = brood_future_retain(p.future);
+    apr_size_t width;
     unsigned i;
 
-    for (i = 0; i < DEPTH; i++) {
-        brood_future_t *pair[2] = { all, p.future };
-        brood_future_t *outer = NULL;
+    for (width = 1; width <= 2; width++) {
+        pledge_t p = pledge();
+        brood_future_t *all = brood_future_retain(p.future);
 
-        ASSERT_STATUS_FATAL(APR_SUCCESS, brood_future_all(&outer, pair, 2));
+        for (i = 0; i < DEPTH; i++) {
+            brood_future_t *pair[2] = { all, p.future };
+            brood_future_t *outer = NULL;
+
+            ASSERT_STATUS_FATAL(APR_SUCCESS,
+                                brood_future_all(&outer, pair, width));
+            brood_future_release(all);
+            all = outer;
+        }
+        ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(all));
+        ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(all));
+        ASSERT_STATUS(APR_SUCCESS,
+                      brood_promise_settle(p.promise, APR_EGENERAL, NULL));
+        ASSERT_STATUS(APR_EGENERAL, brood_future_get(all, NULL, 0));
         brood_future_release(all);
-        all = outer;
+        brood_future_release(p.future);
     }
-    ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(all));
-    ASSERT_STATUS(APR_SUCCESS,
-                  brood_promise_settle(p.promise, APR_EGENERAL, NULL));
-    ASSERT_STATUS(APR_EGENERAL, brood_future_get(all, NULL, 0));
-    brood_future_release(all);
-    brood_future_release(p.future);
 }
 
 static void without_memory_nothing_is_made(void)

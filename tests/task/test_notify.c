@@ -251,6 +251,51 @@ static void a_canceled_task_is_told_too(void)
     job_fini(&job);
 }
 
+/* The stop settles it, under no lock: what is called here may use the manager. */
+static void looks_at_the_manager(brood_future_t *future, void *baton)
+{
+    brood_thread_manager_options_t o = BROOD_THREAD_MANAGER_OPTIONS_INIT;
+    told_t *told = baton;
+
+    /* Any of its calls that never block. */
+    told->result = brood_thread_manager_start(manager_of("one"), &o);
+    told->future = future;
+    brood__add(&told->calls, 1, release);
+}
+
+static void a_task_that_a_stop_cancels_is_told_under_no_lock(void)
+{
+    brood_thread_manager_t *one = start("one", 1, 0);
+    brood_future_t *gate, *queued[2];
+    brood_task_options_t o = BROOD_TASK_OPTIONS_INIT;
+    told_t told;
+    job_t job;
+    int i;
+
+    job_init(&job);
+    told_init(&told);
+    gate = job_submit(&job, one);
+    door_wait(&job.begun);
+    queued[0] = submit(one, returns_baton, NULL, NULL);
+    o.delay = apr_time_from_sec(3600);
+    queued[1] = submit(one, returns_baton, NULL, &o);
+    for (i = 0; i < 2; i++)
+        ASSERT_STATUS(
+            APR_SUCCESS,
+            brood_future_notify(queued[i], NULL, looks_at_the_manager, &told));
+    ASSERT_STATUS(APR_TIMEUP,
+                  brood_thread_manager_stop(one, BROOD_STOP_CANCEL, 0));
+    CU_ASSERT_EQUAL(calls(&told), 2);
+    ASSERT_STATUS(BROOD_EPENDING, told.result);
+    door_open(&job.go);
+    brood_future_release(gate);
+    for (i = 0; i < 2; i++)
+        brood_future_release(queued[i]);
+    stop(one);
+    told_fini(&told);
+    job_fini(&job);
+}
+
 static void settle_another(brood_future_t *future, void *baton)
 {
     (void)future;
@@ -338,6 +383,7 @@ static const test_t tests[] = {
     TEST_KEEPS(a_target_that_does_not_run_refuses, KEEPS_MEMORY),
     TEST_KEEPS(a_target_that_stops_calls_it_during_the_stop, KEEPS_MEMORY),
     TEST_KEEPS(a_canceled_task_is_told_too, KEEPS_MEMORY),
+    TEST_KEEPS(a_task_that_a_stop_cancels_is_told_under_no_lock, KEEPS_ALL),
     TEST(calls_may_lead_to_calls),
     TEST(without_memory_nothing_is_registered),
     TEST_KEEPS(a_call_waits_for_a_thread_that_could_not_be_made, KEEPS_ALL),
