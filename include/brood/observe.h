@@ -99,8 +99,8 @@ BROOD_API void brood_task_hooks_set(brood_task_hook_fn *before,
                                     brood_task_hook_fn *after, void *baton);
 
 /**
- * Set when the watchdog speaks. It names a long task or wait once, while it
- * still lasts.
+ * Set when the watchdog speaks, also before brood_initialize(). It names a long
+ * task or wait once, while it still lasts.
  *
  * @param options settings, or NULL for all defaults.
  * @retval APR_EINVAL an unknown options size; nothing changed.

@@ -150,8 +150,8 @@ static apr_status_t make_parts(brood_affinity_pool_t *affinity)
  * nobody alive. */
 static apr_status_t make_service(brood_affinity_pool_t *affinity)
 {
-    brood__node_t *node
-        = brood__node_make(brood__self.now.scope->node, BROOD__NODE_SERVICE);
+    brood__node_t *node = brood__node_make(brood__self.now.scope->node,
+                                           BROOD__NODE_SERVICE);
 
     affinity->service = node ? brood__scope_make(node, NULL) : NULL;
     return affinity->service ? APR_SUCCESS : APR_ENOMEM;
@@ -223,8 +223,8 @@ apr_status_t brood_affinity_pool_shutdown(brood_affinity_pool_t *affinity,
         && !(brood__load(&affinity->ends, acquire) & BROOD__AFFINITY_RESTED))
         rv = place->ops->may_block(place);
     if (rv == APR_SUCCESS)
-        rv = brood__executor_wait_rest(
-            affinity->executor, timeout ? brood__deadline(timeout) : 0);
+        rv = brood__executor_wait_rest(affinity->executor,
+                                       timeout ? brood__deadline(timeout) : 0);
     return rv;
 }
 
@@ -305,8 +305,8 @@ apr_status_t brood__affinity_refusal(brood_affinity_pool_t *affinity,
 
 static void on_rest(brood__executor_t *executor)
 {
-    brood_affinity_pool_t *affinity
-        = &BROOD__CONTAINER(executor, whole_t, executor)->pool;
+    brood_affinity_pool_t *affinity =
+        &BROOD__CONTAINER(executor, whole_t, executor)->pool;
 
     if (brood__or(&affinity->ends, BROOD__AFFINITY_RESTED, acq_rel)
         & BROOD__AFFINITY_ORPHANED)
@@ -316,8 +316,8 @@ static void on_rest(brood__executor_t *executor)
 /* On the collector. */
 static void finish(brood__job_t *job)
 {
-    brood_affinity_pool_t *affinity
-        = BROOD__CONTAINER(job, brood_affinity_pool_t, job);
+    brood_affinity_pool_t *affinity = BROOD__CONTAINER(
+        job, brood_affinity_pool_t, job);
 
     brood__executor_disband(affinity->executor);
     brood__affinity_release(affinity);
@@ -342,8 +342,7 @@ void brood__affinity_dispose(brood_affinity_pool_t *affinity)
                 brood__collector_push(&affinity->job);
             return;
         }
-        while (brood__executor_wait_rest(affinity->executor, -1)
-               != APR_SUCCESS)
+        while (brood__executor_wait_rest(affinity->executor, -1) != APR_SUCCESS)
             ; /* this task's own end changes nothing */
         brood__executor_disband(affinity->executor);
     }

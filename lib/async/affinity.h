@@ -36,8 +36,8 @@ struct brood__lease_t;
 
 /* One OS thread of a pool: from the start hook to the exit hook. */
 typedef struct brood__affine_thread_t {
-    brood__link_t link; /* in the pool; under its lock */
-    int number;         /* fixed */
+    brood__link_t link;           /* in the pool; under its lock */
+    int number;                   /* fixed */
     struct brood__lease_t *lease; /* that it serves; under the pool's lock */
     brood__worker_t *worker;      /* fixed; read for what runs */
 } brood__affine_thread_t;
@@ -46,7 +46,7 @@ struct brood_affinity_pool_t {
     brood__executor_t *executor; /* fixed */
     brood__scope_t *service;     /* where hooks and leases stand; fixed */
     brood_affinity_pool_options_t options; /* with the defaults filled in */
-    int limit;                   /* slots; fixed */
+    int limit;                             /* slots; fixed */
     atomic_int refs;
     atomic_uint ends;  /* AFFINITY_RESTED, _ORPHANED */
     int dismantled;    /* the library has ended before the pool */
@@ -122,7 +122,9 @@ extern _Atomic(brood_affinity_pool_t *) brood__pool_default;
 apr_status_t brood__slot_take(struct brood__lease_t *lease, int64_t deadline);
 
 /* The same without waiting, under the pool's lock. */
-apr_status_t brood__slot_try(struct brood__lease_t *lease);
+apr_status_t brood__slot_try(brood_affinity_pool_t *affinity,
+                             struct brood__lease_t *lease)
+    BROOD__REQUIRES(affinity->lock);
 
 /* Give it back: to the first who waits. Takes the lease out of the list. */
 void brood__slot_give(struct brood__lease_t *lease);

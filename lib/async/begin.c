@@ -160,7 +160,8 @@ static apr_status_t await_begin(brood__tx_t *tx, int64_t deadline, int patient)
     rv = brood__lease_wait(tx->lease, tx->begin, deadline, 0);
     if (rv == APR_TIMEUP) {
         if (brood__future_claim(tx->begin, 0)) {
-            brood_future_retain(tx->begin); /* the queue's entry keeps its own */
+            brood_future_retain(
+                tx->begin); /* the queue's entry keeps its own */
             brood__future_refuse(tx->begin, BROOD_EFULL);
             rv = APR_SUCCESS;
         } else {

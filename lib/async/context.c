@@ -135,7 +135,7 @@ static apr_status_t open_slot(brood__lease_t **lease, brood__lease_t *fresh)
     brood__lock(&affinity->lock);
     *lease = find(affinity, fresh->id);
     if (!*lease) {
-        rv = brood__slot_try(fresh);
+        rv = brood__slot_try(affinity, fresh);
         if (rv == APR_SUCCESS)
             *lease = fresh;
     }

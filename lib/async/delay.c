@@ -69,9 +69,9 @@ void brood__lease_cancel_delayed(brood__lease_t *lease)
     do {
         call = NULL;
         brood__lock(&lease->lock);
-        BROOD__LIST_EACH(&lease->delayed, link) {
-            brood__errand_t *errand
-                = BROOD__CONTAINER(link, brood__errand_t, link);
+        BROOD__LIST_EACH (&lease->delayed, link) {
+            brood__errand_t *errand = BROOD__CONTAINER(link, brood__errand_t,
+                                                       link);
 
             if (brood__swap(&errand->future->extra->delayed, 0, acq_rel)) {
                 call = errand->future;

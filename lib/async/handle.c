@@ -138,10 +138,9 @@ void brood__handle_forget(brood__handle_t *handle)
 /* The task or thread that began it ends. */
 static void frame_ends(brood__at_end_t *at_end)
 {
-    brood__handle_t *handle
-        = BROOD__CONTAINER(at_end, brood__handle_t, at_end);
-    brood__handle_t *taken
-        = brood__handle_take(brood__handle_out(handle->serial));
+    brood__handle_t *handle = BROOD__CONTAINER(at_end, brood__handle_t, at_end);
+    brood__handle_t *taken = brood__handle_take(
+        brood__handle_out(handle->serial));
 
     if (taken) {
         if (taken->is_joined)
@@ -161,8 +160,8 @@ static void sweep(void)
 
     while (at_end) {
         brood__at_end_t *next = at_end->next;
-        brood__handle_t *handle
-            = BROOD__CONTAINER(at_end, brood__handle_t, at_end);
+        brood__handle_t *handle = BROOD__CONTAINER(at_end, brood__handle_t,
+                                                   at_end);
         int gone;
 
         if (at_end->fn == frame_ends) {

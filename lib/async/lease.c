@@ -19,8 +19,8 @@ static void over(brood__lease_t *lease);
 static brood__errand_t *next(brood__lease_t *lease);
 static void set_running(brood__lease_t *lease, brood_future_t *call);
 
-static const brood__home_ops_t lease_ops
-    = { .noun = "affinity pool", .undelay = brood__lease_undelay };
+static const brood__home_ops_t lease_ops = { .noun = "affinity pool",
+                                             .undelay = brood__lease_undelay };
 
 brood__home_t brood__lease_home = { &lease_ops };
 
@@ -172,9 +172,9 @@ static void task_over(void *baton)
         apr_status_t status;
 
         brood__lock(&affinity->lock);
-        status = affinity->canceling         ? BROOD_ECANCELED
-                 : affinity->start_status    ? affinity->start_status
-                                             : BROOD_ESTOPPED;
+        status = affinity->canceling      ? BROOD_ECANCELED
+                 : affinity->start_status ? affinity->start_status
+                                          : BROOD_ESTOPPED;
         brood__unlock(&affinity->lock);
         brood__lease_abandon(lease, status); /* (4); a first reason stands */
     }

@@ -63,13 +63,13 @@ typedef struct brood__lease_t {
     unsigned refusals;     /* the executor's count of them at (1); fixed */
     int started;           /* (2) */
     int closed;
-    apr_status_t failed;     /* why it never gets a thread */
-    brood_future_t *task;    /* the executor's; until (2) or (4) */
-    brood_future_t *running; /* with a reference; NULL: idle */
+    apr_status_t failed;        /* why it never gets a thread */
+    brood_future_t *task;       /* the executor's; until (2) or (4) */
+    brood_future_t *running;    /* with a reference; NULL: idle */
     const brood_future_t *last; /* the call that nobody may cancel */
-    const char *name; /* of what runs; NULL as soon as it settles */
-    int64_t since;    /* when it became busy or idle */
-    int warned;       /* `running` was reported */
+    const char *name;           /* of what runs; NULL as soon as it settles */
+    int64_t since;              /* when it became busy or idle */
+    int warned;                 /* `running` was reported */
 } brood__lease_t;
 
 /* The home of every context's calls; static, so it is good for ever. */
@@ -136,8 +136,7 @@ BROOD__INLINE brood__lease_t *brood__lease_current(void)
 {
     brood_future_t *task = brood__self.now.task;
 
-    return task && task->home == &brood__lease_home ? task->extra->owner
-                                                    : NULL;
+    return task && task->home == &brood__lease_home ? task->extra->owner : NULL;
 }
 
 /* ---- delay.c ----------------------------------------------------------- */

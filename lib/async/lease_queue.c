@@ -40,7 +40,7 @@ apr_status_t brood__lease_push(brood__lease_t *lease, brood_future_t *call,
         brood__future_queued(call);
         lease->n_queued++;
         if (nest)
-            sleep = brood__nest_push(nest, errand, &place);
+            sleep = brood__nest_push(lease, nest, errand, &place);
         else
             enqueue(lease, errand);
     }
@@ -162,9 +162,9 @@ void brood__lease_cancel(brood__lease_t *lease)
         brood_future_t *call = NULL;
 
         brood__lock(&lease->lock);
-        BROOD__LIST_EACH(&lease->queue, link) {
-            brood_future_t *queued
-                = BROOD__CONTAINER(link, brood__errand_t, link)->future;
+        BROOD__LIST_EACH (&lease->queue, link) {
+            brood_future_t *queued =
+                BROOD__CONTAINER(link, brood__errand_t, link)->future;
 
             if (queued != lease->last && brood__future_claim(queued, 0)) {
                 call = brood_future_retain(queued); /* a tombstone is left */

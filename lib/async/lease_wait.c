@@ -17,10 +17,10 @@ static int never_runs(brood_future_t *call);
 static void set_name(brood__place_t *place, const char *name);
 
 static const brood__place_ops_t leased_ops = { .help = help,
-                                              .sleep = sleep_here,
-                                              .wake = brood__park_wake,
-                                              .spins = 1,
-                                              .name = set_name };
+                                               .sleep = sleep_here,
+                                               .wake = brood__park_wake,
+                                               .spins = 1,
+                                               .name = set_name };
 
 /* Static: a late wake() may find its thread long gone. */
 static brood__place_t g_leased = { &leased_ops };

@@ -10,8 +10,9 @@
 static const int g_key; /* of the context variable: its address */
 
 static void coroutine_ended(brood__waiter_t *waiter, brood_future_t *future);
-static brood__sleep_t *ring(brood__nest_t *nest, brood__place_t **place)
-    BROOD__REQUIRES(nest->lease->lock);
+static brood__sleep_t *ring(brood__lease_t *lease, brood__nest_t *nest,
+                            brood__place_t **place)
+    BROOD__REQUIRES(lease->lock);
 
 brood__nest_t *brood__nest_make(brood__lease_t *lease, brood__scope_t **scope)
 {
@@ -53,8 +54,9 @@ void brood__nest_release(void *data)
 brood__nest_t *brood__nest_of(brood__lease_t *lease,
                               const brood__scope_t *scope)
 {
-    brood__nest_t *nest
-        = scope->values ? brood__values_get(scope->values, &g_key) : NULL;
+    brood__nest_t *nest = scope->values
+                              ? brood__values_get(scope->values, &g_key)
+                              : NULL;
 
     while (nest && !(nest->lease == lease && nest->open))
         nest = nest->outer;
@@ -75,20 +77,23 @@ int brood__nest_inside(brood__lease_t *lease)
     return inside;
 }
 
-brood__sleep_t *brood__nest_push(brood__nest_t *nest, brood__errand_t *errand,
+brood__sleep_t *brood__nest_push(brood__lease_t *lease, brood__nest_t *nest,
+                                 brood__errand_t *errand,
                                  brood__place_t **place)
 {
     brood__list_append(&nest->queue, &errand->link);
-    return ring(nest, place);
+    return ring(lease, nest, place);
 }
 
 /* The winner of the sleep's only arrow is who has to wake it. The sleeper does
  * not end its wait before it has had the lock, so the record is good here;
  * after unlocking only its address is used. */
-static brood__sleep_t *ring(brood__nest_t *nest, brood__place_t **place)
+static brood__sleep_t *ring(brood__lease_t *lease, brood__nest_t *nest,
+                            brood__place_t **place)
 {
     brood__sleep_t *sleep = nest->sleep;
 
+    (void)lease;
     nest->sleep = NULL;
     if (!sleep)
         return NULL;
@@ -107,13 +112,14 @@ static void coroutine_ended(brood__waiter_t *waiter, brood_future_t *future)
 {
     brood__nest_t *nest = BROOD__CONTAINER(waiter, brood__nest_t, waiter);
     brood__place_t *place = NULL;
+    brood__lease_t *lease = nest->lease;
     brood__sleep_t *sleep;
 
     (void)future;
-    brood__lock(&nest->lease->lock);
+    brood__lock(&lease->lock);
     nest->done = 1; /* (1) */
-    sleep = ring(nest, &place);
-    brood__unlock(&nest->lease->lock);
+    sleep = ring(lease, nest, &place);
+    brood__unlock(&lease->lock);
     if (sleep)
         place->ops->wake(place, sleep);
     brood__nest_release(nest);

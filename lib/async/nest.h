@@ -43,9 +43,10 @@ brood__nest_t *brood__nest_of(brood__lease_t *lease,
 
 /* Queue a call. The sleep that the caller has to wake, through *place, when it
  * has unlocked; or NULL. */
-brood__sleep_t *brood__nest_push(brood__nest_t *nest, brood__errand_t *errand,
+brood__sleep_t *brood__nest_push(brood__lease_t *lease, brood__nest_t *nest,
+                                 brood__errand_t *errand,
                                  brood__place_t **place)
-    BROOD__REQUIRES(nest->lease->lock);
+    BROOD__REQUIRES(lease->lock);
 
 /* Is the caller inside a call of `lease`, or part of one that waits? */
 int brood__nest_inside(brood__lease_t *lease);

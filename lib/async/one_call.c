@@ -32,9 +32,8 @@ static apr_status_t run_part(void *baton, void **result);
 static void drop_part(void *baton);
 
 apr_status_t brood__one_call(brood_future_t **future,
-                             brood_affinity_pool_t *affinity,
-                             brood_task_fn *fn, void *baton,
-                             const brood_task_options_t *task,
+                             brood_affinity_pool_t *affinity, brood_task_fn *fn,
+                             void *baton, const brood_task_options_t *task,
                              const brood_transaction_options_t *hooks)
 {
     brood__tx_t *tx = brood__tx_make(affinity, hooks, 1);
@@ -169,8 +168,7 @@ apr_status_t brood__part_call(brood_future_t **future, brood__tx_t *tx,
                               const brood_task_options_t *task)
 {
     one_t *one = make(tx, fn, baton, task);
-    brood_future_t *call
-        = one ? call_of(one, run_part, task, drop_part) : NULL;
+    brood_future_t *call = one ? call_of(one, run_part, task, drop_part) : NULL;
     apr_status_t rv = APR_ENOMEM;
 
     if (call)

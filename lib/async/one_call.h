@@ -10,9 +10,8 @@
 /* A transaction of its own, on a thread of its own: on_begin, the call, what it
  * queued, on_end. `task` must be complete. */
 apr_status_t brood__one_call(brood_future_t **future,
-                             brood_affinity_pool_t *affinity,
-                             brood_task_fn *fn, void *baton,
-                             const brood_task_options_t *task,
+                             brood_affinity_pool_t *affinity, brood_task_fn *fn,
+                             void *baton, const brood_task_options_t *task,
                              const brood_transaction_options_t *hooks);
 
 /* A part of an open one: its failure dooms the whole. */

@@ -20,9 +20,10 @@ static void hooks_changed(int on);
 static brood__lock_t g_lock = BROOD__LOCK_INIT(BROOD__RANK_LEAF);
 static brood__link_t g_pools = { &g_pools, &g_pools }; /* under g_lock */
 static size_t g_n;                                     /* under g_lock */
-static brood__part_t g_part
-    = { .stop = stop_all, .wait = wait_all, .free = free_all,
-        .child = mark_forked };
+static brood__part_t g_part = { .stop = stop_all,
+                                .wait = wait_all,
+                                .free = free_all,
+                                .child = mark_forked };
 static const int g_key; /* of brood_affinity_pool_use(): its address */
 
 _Atomic(brood_affinity_pool_t *) brood__pool_default;
@@ -138,8 +139,8 @@ typedef struct wait_t {
 static void wait_one(brood_affinity_pool_t *affinity, void *baton)
 {
     wait_t *wait = baton;
-    apr_status_t rv
-        = brood__executor_wait_rest(affinity->executor, wait->deadline);
+    apr_status_t rv = brood__executor_wait_rest(affinity->executor,
+                                                wait->deadline);
 
     if (wait->rv == APR_SUCCESS)
         wait->rv = rv;
@@ -163,8 +164,8 @@ static void dismantle_one(brood_affinity_pool_t *affinity, void *unused)
 /* Handles of the program's own pools go with its APR pools, also later. */
 static void free_all(void)
 {
-    brood_affinity_pool_t *affinity
-        = brood__swap(&brood__pool_default, NULL, acq_rel);
+    brood_affinity_pool_t *affinity = brood__swap(&brood__pool_default, NULL,
+                                                  acq_rel);
 
     if (affinity)
         brood__affinity_dispose(affinity);

@@ -149,8 +149,8 @@ apr_status_t brood_affinity_pool_each(brood_affinity_pool_t *affinity,
     text = (char *)(rows + n);
     i = 0;
     BROOD__LIST_EACH (&affinity->threads, link)
-        fill(&rows[i++],
-             BROOD__CONTAINER(link, brood__affine_thread_t, link), now, &text);
+        fill(&rows[i++], BROOD__CONTAINER(link, brood__affine_thread_t, link),
+             now, &text);
     brood__unlock(&affinity->lock);
     for (i = 0; i < n && !fn(&rows[i].info, baton); i++)
         ;
@@ -165,8 +165,8 @@ static size_t size_of(brood_affinity_pool_t *affinity, int *n)
 
     *n = 0;
     BROOD__LIST_EACH (&affinity->threads, link) {
-        brood__affine_thread_t *thread
-            = BROOD__CONTAINER(link, brood__affine_thread_t, link);
+        brood__affine_thread_t *thread = BROOD__CONTAINER(
+            link, brood__affine_thread_t, link);
 
         size += sizeof(row_t);
         if (thread->lease)
@@ -195,8 +195,7 @@ static void fill(row_t *row, brood__affine_thread_t *thread, int64_t now,
         row->info.queued = lease->n_queued;
         since = lease->since;
         if (lease->name)
-            snprintf(row->task_name, sizeof(row->task_name), "%s",
-                     lease->name);
+            snprintf(row->task_name, sizeof(row->task_name), "%s", lease->name);
         brood__unlock(&lease->lock);
     }
     if (row->task_name[0])

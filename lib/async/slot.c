@@ -19,24 +19,23 @@ typedef struct waiter_t {
     apr_status_t status; /* what it was woken with; under the pool's lock */
 } waiter_t;
 
-static apr_status_t wait_turn(brood_affinity_pool_t *affinity,
-                              waiter_t *waiter, int64_t deadline);
+static apr_status_t wait_turn(brood_affinity_pool_t *affinity, waiter_t *waiter,
+                              int64_t deadline);
 static int wake(waiter_t *waiter, apr_status_t status);
-static void enlist(brood__lease_t *lease)
-    BROOD__REQUIRES(lease->pool->lock);
+static void enlist(brood_affinity_pool_t *affinity, brood__lease_t *lease)
+    BROOD__REQUIRES(affinity->lock);
 static void pass_on(brood_affinity_pool_t *affinity)
     BROOD__REQUIRES(affinity->lock);
 
-apr_status_t brood__slot_try(brood__lease_t *lease)
+apr_status_t brood__slot_try(brood_affinity_pool_t *affinity,
+                             brood__lease_t *lease)
 {
-    brood_affinity_pool_t *affinity = lease->pool;
-
     if (affinity->stopping)
         return BROOD_ESTOPPED;
     if (affinity->n_leases == affinity->limit)
         return BROOD_EFULL; /* nobody waits while a slot is free */
     affinity->n_leases++;
-    enlist(lease);
+    enlist(affinity, lease);
     return APR_SUCCESS;
 }
 
@@ -48,7 +47,7 @@ apr_status_t brood__slot_take(brood__lease_t *lease, int64_t deadline)
 
     brood__sleep_init(&waiter.sleep);
     brood__lock(&affinity->lock);
-    rv = brood__slot_try(lease);
+    rv = brood__slot_try(affinity, lease);
     if (rv == BROOD_EFULL && deadline)
         brood__list_append(&affinity->waiters, &waiter.link);
     brood__unlock(&affinity->lock);
@@ -63,7 +62,7 @@ apr_status_t brood__slot_take(brood__lease_t *lease, int64_t deadline)
         rv = BROOD_ESTOPPED;
         pass_on(affinity);
     } else {
-        enlist(lease);
+        enlist(affinity, lease);
     }
     brood__unlock(&affinity->lock);
     return rv;
@@ -89,8 +88,8 @@ void brood__slot_refuse_all(brood_affinity_pool_t *affinity)
     brood__unlock(&affinity->lock);
 }
 
-static apr_status_t wait_turn(brood_affinity_pool_t *affinity,
-                              waiter_t *waiter, int64_t deadline)
+static apr_status_t wait_turn(brood_affinity_pool_t *affinity, waiter_t *waiter,
+                              int64_t deadline)
 {
     apr_status_t rv = brood__sleep(&waiter->sleep, deadline, NULL, 0);
 
@@ -109,11 +108,11 @@ static int wake(waiter_t *waiter, apr_status_t status)
     return brood__sleep_fire(&waiter->sleep, BROOD__SLEEP_FIRED);
 }
 
-static void enlist(brood__lease_t *lease)
+static void enlist(brood_affinity_pool_t *affinity, brood__lease_t *lease)
 {
     if (lease->tx)
         brood__tx_retain(lease->tx);
-    brood__list_append(&lease->pool->leases, &lease->link);
+    brood__list_append(&affinity->leases, &lease->link);
 }
 
 /* A slot is free: to the one that waits longest, or to nobody. */

@@ -88,8 +88,8 @@ static apr_status_t in_transaction(brood_future_t **future, brood__tx_t *tx,
     brood_transaction_options_t hooks;
     brood_future_t *call;
     int needs;
-    apr_status_t rv
-        = brood__task_options(&task, options ? options->task : NULL, &needs);
+    apr_status_t rv = brood__task_options(&task, options ? options->task : NULL,
+                                          &needs);
 
     if (rv == APR_SUCCESS)
         rv = brood__tx_options(&hooks, options ? options->transaction : NULL);
@@ -129,7 +129,7 @@ static apr_status_t one_call(brood_future_t **future, brood_task_fn *fn,
         rv = brood__tx_options(&hooks, options->transaction);
     if (rv == APR_SUCCESS)
         rv = brood__pools_choose(&affinity, options->pool);
-    return rv == APR_SUCCESS ? brood__one_call(future, affinity, fn, baton,
-                                               &task, &hooks)
-                             : rv;
+    return rv == APR_SUCCESS
+               ? brood__one_call(future, affinity, fn, baton, &task, &hooks)
+               : rv;
 }

@@ -124,7 +124,7 @@ apr_status_t brood__tx_run_begin(brood__tx_t *tx)
 
     brood__lock(&lease->lock);
     stopping = rv == APR_SUCCESS && tx->stopping; /* while it ran */
-    brood__store(&tx->state, /* (1) or (4) */
+    brood__store(&tx->state,                      /* (1) or (4) */
                  rv == APR_SUCCESS && !stopping ? BROOD__TX_OPEN
                                                 : BROOD__TX_ENDED,
                  release);

@@ -48,14 +48,14 @@ typedef struct brood__tx_t {
     apr_status_t (*on_begin)(void *baton);
     apr_status_t (*on_end)(void *baton, apr_status_t outcome);
     void *baton;
-    int is_one_call; /* fixed: its call begins and ends it */
+    int is_one_call;  /* fixed: its call begins and ends it */
     atomic_int state; /* brood__tx_e */
     /* Under the lease's lock: */
-    int stopping; /* the pool shuts down while it is OPENING */
-    int doomed;   /* a joined part failed */
-    int joined;   /* joined handles that are open */
-    apr_status_t outcome; /* asked for by (2); what on_end is told after (3) */
-    apr_status_t result;  /* what on_end returned */
+    int stopping;          /* the pool shuts down while it is OPENING */
+    int doomed;            /* a joined part failed */
+    int joined;            /* joined handles that are open */
+    apr_status_t outcome;  /* asked for by (2); what on_end is told after (3) */
+    apr_status_t result;   /* what on_end returned */
     brood_future_t *begin; /* the first call, and the last; NULL: used up, */
     brood_future_t *end;   /* or a one-call transaction */
 } brood__tx_t;

@@ -15,8 +15,8 @@ brood__scope_t *brood__scope_with(const brood__scope_t *scope, const void *key,
     if (!made)
         return NULL;
     /* The value comes last: a failure must not release it. */
-    made->values
-        = brood__values_with(scope->values, key, value, release, &failed);
+    made->values = brood__values_with(scope->values, key, value, release,
+                                      &failed);
     if (failed) {
         brood__scope_release(made, 1);
         return NULL;

@@ -33,12 +33,10 @@ void brood__warning_begin(brood_affinity_pool_t *affinity)
 {
     /* Relaxed: a timer that goes off just now looks once more, since it sees
      * `warn_calls` under the lock or leaves `warn_armed` 0 for the next. */
-    if (affinity->warn_after < 0
-        || brood__load(&affinity->warn_armed, relaxed))
+    if (affinity->warn_after < 0 || brood__load(&affinity->warn_armed, relaxed))
         return;
     brood__lock(&affinity->lock);
-    if (!brood__load(&affinity->warn_armed, relaxed)
-        && !affinity->warn_over)
+    if (!brood__load(&affinity->warn_armed, relaxed) && !affinity->warn_over)
         arm(affinity, brood__os_now() + affinity->warn_after);
     brood__unlock(&affinity->lock);
 }
@@ -54,16 +52,16 @@ void brood__warning_fini(brood_affinity_pool_t *affinity)
 /* Without memory for a timer nobody is warned; the next call tries again. */
 static void arm(brood_affinity_pool_t *affinity, int64_t deadline)
 {
-    int armed
-        = brood__timer_arm(&affinity->warn_timer, deadline, look) == APR_SUCCESS;
+    int armed = brood__timer_arm(&affinity->warn_timer, deadline, look)
+                == APR_SUCCESS;
 
     brood__store(&affinity->warn_armed, armed, relaxed);
 }
 
 static void look(brood__timer_t *timer)
 {
-    brood_affinity_pool_t *affinity
-        = BROOD__CONTAINER(timer, brood_affinity_pool_t, warn_timer);
+    brood_affinity_pool_t *affinity = BROOD__CONTAINER(
+        timer, brood_affinity_pool_t, warn_timer);
     int64_t now = brood__os_now();
     int64_t next = -1;
     long_call_t found[AT_ONCE];

@@ -157,10 +157,23 @@ apr_status_t brood__os_at_fork(void (*prepare)(void), void (*parent)(void),
                                void (*child)(void));
 
 /* True in a child made by any means (fork, _Fork, a raw clone) after
- * brood__os_fork_mark(): reads a page that the kernel wipes in children, or
- * compares process ids where there is none. Cheap: one load. */
+ * brood__os_fork_mark(): looks at a byte in a page that the kernel wipes in
+ * children, or compares process ids where there is none. Cheap: two loads. */
 void brood__os_fork_mark(void);
-int brood__os_forked(void);
+int brood__os_forked_slow(void);
+
+/* That byte: 0 in a child. NULL: not marked, or there is no such page. Written
+ * once, by the first mark. */
+extern atomic_uchar *brood__os_fork_byte;
+
+BROOD__INLINE int brood__os_forked(void)
+{
+    atomic_uchar *byte = brood__os_fork_byte;
+
+    /* Relaxed: it changes only by a fork, and a fork is no thread. */
+    return BROOD__LIKELY(byte != NULL) ? !brood__load(byte, relaxed)
+                                       : brood__os_forked_slow();
+}
 
 /* Keep the shared library in memory for the rest of the process. */
 void brood__os_pin_library(void);

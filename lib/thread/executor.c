@@ -304,17 +304,20 @@ static apr_status_t wait_in(brood__executor_t *executor, brood__link_t *list,
                             int64_t deadline)
 {
     brood__sleeper_t sleeper;
+    /* Only looking is allowed where waiting is not. */
+    int looks = deadline >= 0 && deadline <= brood__os_now();
     int done;
 
     brood__sleep_init(&sleeper.sleep);
     brood__list_init(&sleeper.link);
     brood__lock(&executor->lock);
     done = over(executor);
-    if (!done)
+    if (!done && !looks)
         brood__list_append(list, &sleeper.link);
     brood__unlock(&executor->lock);
-    return done ? APR_SUCCESS
-                : brood__sleeper_wait(executor, &sleeper, deadline);
+    if (done || looks)
+        return done ? APR_SUCCESS : APR_TIMEUP;
+    return brood__sleeper_wait(executor, &sleeper, deadline);
 }
 
 /* ---- in between --------------------------------------------------------- */

@@ -209,9 +209,11 @@ apr_status_t brood_thread_manager_each(brood_thread_manager_each_fn *fn,
                                        void *baton)
 {
     each_t each = { fn, baton };
+    apr_status_t rv = fn ? brood__life_check() : APR_EINVAL;
 
-    return fn ? brood__manager_each(&thread_kind, show_one, &each)
-              : APR_EINVAL;
+    return rv == APR_SUCCESS
+               ? brood__manager_each(&thread_kind, show_one, &each)
+               : rv;
 }
 
 brood_thread_manager_t *
@@ -251,7 +253,7 @@ const char *brood_thread_manager_task_type(brood_thread_manager_t *manager,
 {
     int typed;
 
-    if (!manager || !buf || !len || !brood__life_on())
+    if (!manager || !buf || !brood__life_on())
         return NULL;
     brood__lock(&manager->executor.lock);
     typed = manager->executor.task_type != NULL;
@@ -462,10 +464,10 @@ apr_status_t brood_thread_manager_submit(brood_future_t **future,
                                          brood_task_fn *fn, void *baton,
                                          const brood_task_options_t *options)
 {
-    if (BROOD__UNLIKELY(!manager || !fn)) {
+    if (BROOD__UNLIKELY(!manager || !fn || brood__os_forked())) {
         if (future)
             *future = NULL;
-        return APR_EINVAL;
+        return manager && fn ? BROOD_EFORKED : APR_EINVAL;
     }
     return brood__executor_submit(future, &manager->executor, fn, baton,
                                   options);

@@ -129,18 +129,20 @@ static void run_own(brood__worker_t *worker)
     }
 }
 
-/* What came from outside; and where tasks go on submitting the next one, which
- * lies above, the one at the other end. So neither waits for ever. */
+/* Tasks that submit others, which lie above, may go on for ever: now comes what
+ * is queued outside, and the task at the other end. If there are none, the deque
+ * holds the rest of a batch, and that stays in order. */
 static void take_turns(brood__worker_t *worker)
 {
     unsigned long long spawned = brood__load(&worker->spawned, relaxed);
-    int busy = spawned - worker->spawned_seen >= LANES_EACH;
+    unsigned long long new = spawned - worker->spawned_seen;
     brood__call_t call;
 
     worker->spawned_seen = spawned;
-    if (busy && brood__deque_steal(&worker->deque, &call))
+    if (new >= LANES_EACH && brood__deque_steal(&worker->deque, &call))
         brood__worker_run(worker, &call);
-    if (brood__deque_size(&worker->deque) < BROOD__DEQUE - 2 * BROOD__BATCH)
+    if (new && brood__deque_size(&worker->deque)
+                   < BROOD__DEQUE - 2 * BROOD__BATCH)
         take_batch(worker);
 }
 

@@ -17,7 +17,7 @@ typedef struct bank_t {
     apr_status_t fail_begin, fail_end;
     atomic_int outcome; /* what the last end was told */
     int begin_thread, end_thread;
-    int after; /* statements before the last end */
+    int after;             /* statements before the last end */
     turnstile_t *in_begin; /* or NULL: passed by on_begin, */
     door_t *hold_begin;    /* which then waits */
 } bank_t;
@@ -53,9 +53,8 @@ static apr_status_t bank_end(void *baton, apr_status_t outcome)
     if (tl_open != bank)
         atomic_fetch_add(&bank->wrong, 1);
     tl_open = NULL;
-    atomic_fetch_add(outcome == APR_SUCCESS ? &bank->committed
-                                            : &bank->rolled_back,
-                     1);
+    atomic_fetch_add(
+        outcome == APR_SUCCESS ? &bank->committed : &bank->rolled_back, 1);
     return bank->fail_end;
 }
 
@@ -82,8 +81,8 @@ static inline apr_status_t free_statement(void *baton, void **result)
     return APR_SUCCESS;
 }
 
-static inline brood_transaction_options_t with_bank(
-    bank_t *bank, brood_affinity_pool_t *pool)
+static inline brood_transaction_options_t with_bank(bank_t *bank,
+                                                    brood_affinity_pool_t *pool)
 {
     brood_transaction_options_t options = BROOD_TRANSACTION_OPTIONS_INIT;
 

@@ -32,8 +32,8 @@ typedef struct call_t {
     door_t *hold;         /* or NULL */
     atomic_int *order;    /* or NULL: the next number is `at` */
     apr_status_t status;
-    int thread; /* out: where it ran; 0: it did not */
-    int at;     /* out */
+    int thread;   /* out: where it ran; 0: it did not */
+    int at;       /* out */
     int canceled; /* out: brood_task_canceled() at the end */
 } call_t;
 
@@ -262,8 +262,8 @@ static inline brood_thread_manager_t *threads(void)
 
 static inline void stop_threads(brood_thread_manager_t *manager)
 {
-    ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_stop(
-                                   manager, BROOD_STOP_DRAIN, -1));
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_thread_manager_stop(manager, BROOD_STOP_DRAIN, -1));
 }
 
 /* For tests that use it: as many workers as they need, each with its record. */
@@ -279,8 +279,8 @@ static inline void warm_up_threads(void)
     door_init(&hold);
     for (i = 0; i < 8; i++) {
         calls[i] = (call_t){ .arrived = &arrived, .hold = &hold };
-        brood_thread_manager_submit(&futures[i], threads(), run_call,
-                                    &calls[i], NULL);
+        brood_thread_manager_submit(&futures[i], threads(), run_call, &calls[i],
+                                    NULL);
     }
     turnstile_wait(&arrived, 8);
     door_open(&hold);

@@ -87,8 +87,7 @@ static void no_general_call_waits_behind_a_busy_one(void)
     turnstile_wait(&arrived, 2);
     for (i = 0; i < 20; i++)
         ASSERT_STATUS(APR_SUCCESS, finish(submit(pool, NULL, &quick)));
-    CU_ASSERT(quick.thread != held[0].thread
-              && quick.thread != held[1].thread);
+    CU_ASSERT(quick.thread != held[0].thread && quick.thread != held[1].thread);
     door_open(&hold);
     for (i = 0; i < 2; i++)
         ASSERT_STATUS(APR_SUCCESS, finish(futures[i]));
@@ -129,9 +128,9 @@ static void a_released_context_makes_room_for_another(void)
     ASSERT_STATUS(APR_SUCCESS, finish(submit(pool, "a", &first)));
     ASSERT_STATUS(BROOD_ENOTFOUND, brood_affinity_pool_release(pool, "b"));
     ASSERT_STATUS(APR_SUCCESS, brood_affinity_pool_release(pool, "a"));
-    WAIT_UNTIL(brood_affinity_pool_submit(&future, pool, "b", run_call,
-                                          &second, NULL)
-               != BROOD_EFULL);
+    WAIT_UNTIL(
+        brood_affinity_pool_submit(&future, pool, "b", run_call, &second, NULL)
+        != BROOD_EFULL);
     ASSERT_STATUS(APR_SUCCESS, finish(future));
     ASSERT_STATUS(BROOD_ENOTFOUND, brood_affinity_pool_release(pool, "a"));
     ASSERT_STATUS(APR_SUCCESS, brood_affinity_pool_release(pool, "b"));
@@ -141,9 +140,9 @@ static void a_released_context_makes_room_for_another(void)
 
 typedef struct hooks_t {
     atomic_int starts, exits, ends;
-    atomic_int fail; /* status of the next starts */
+    atomic_int fail;  /* status of the next starts */
     atomic_int alone; /* a call ran on a thread whose start was not called */
-    char ended[16];  /* the last context that ended */
+    char ended[16];   /* the last context that ended */
     int end_thread;
     int calls_before_end;
     atomic_int *calls;
@@ -213,8 +212,8 @@ static void hooks_run_once_a_thread_whatever_it_serves(void)
     int i;
 
     for (i = 0; i < 20; i++) {
-        WAIT_UNTIL(brood_affinity_pool_submit(&future, pool, "a",
-                                              look_at_start, &hooks, NULL)
+        WAIT_UNTIL(brood_affinity_pool_submit(&future, pool, "a", look_at_start,
+                                              &hooks, NULL)
                    != BROOD_EFULL);
         ASSERT_STATUS(APR_SUCCESS, finish(future));
         ASSERT_STATUS(APR_SUCCESS, brood_affinity_pool_release(pool, "a"));
@@ -261,9 +260,9 @@ static void a_context_ends_behind_its_last_call_on_its_thread(void)
     CU_ASSERT_STRING_EQUAL(hooks.ended, "ctx");
     CU_ASSERT_EQUAL(hooks.end_thread, calls[0].thread);
     CU_ASSERT_EQUAL(hooks.calls_before_end, 5);
-    WAIT_UNTIL(brood_affinity_pool_submit(&future, pool, "ctx", run_call,
-                                          &later, NULL)
-               != BROOD_EFULL);
+    WAIT_UNTIL(
+        brood_affinity_pool_submit(&future, pool, "ctx", run_call, &later, NULL)
+        != BROOD_EFULL);
     ASSERT_STATUS(APR_SUCCESS, finish(future));
     door_fini(&hold);
 }
@@ -277,18 +276,16 @@ static void a_failing_start_hook_is_told_to_who_needed_the_thread(void)
     occupied_t all;
 
     atomic_store(&hooks.fail, APR_EGENERAL);
-    ASSERT_STATUS(APR_EGENERAL,
-                  brood_affinity_pool_submit(&future, pool, "a", run_call,
-                                             &call, NULL));
+    ASSERT_STATUS(APR_EGENERAL, brood_affinity_pool_submit(
+                                    &future, pool, "a", run_call, &call, NULL));
     CU_ASSERT_PTR_NULL(future);
     ASSERT_STATUS(APR_EGENERAL, finish(submit(pool, NULL, &call)));
     atomic_store(&hooks.fail, 0);
 
     /* Also when others live but are busy. */
     occupy(&all, pool, &hooks.fail, APR_EGENERAL);
-    ASSERT_STATUS(APR_EGENERAL,
-                  brood_affinity_pool_submit(&future, pool, "a", run_call,
-                                             &call, NULL));
+    ASSERT_STATUS(APR_EGENERAL, brood_affinity_pool_submit(
+                                    &future, pool, "a", run_call, &call, NULL));
     CU_ASSERT_EQUAL(call.thread, 0);
     atomic_store(&hooks.fail, 0);
     ASSERT_STATUS(APR_SUCCESS, finish(submit(pool, "a", &call)));
@@ -305,17 +302,17 @@ static void idle_general_threads_are_freed_down_to_the_level(void)
     static const struct {
         int max, level, keep, left;
     } rows[] = {
-        { 4, 0, 0, 2 },   /* the default: half */
-        { 5, 0, 0, 3 },   /* rounded up */
-        { 8, 25, 0, 2 },  { 8, 26, 0, 3 }, { 8, 100, 0, 8 },
-        { 3, 1, 0, 1 },   { 6, -1, 0, 1 }, /* at least one is kept */
-        { 6, -1, 1, 6 },  { 4, 10, 1, 4 },
+        { 4, 0, 0, 2 }, /* the default: half */
+        { 5, 0, 0, 3 }, /* rounded up */
+        { 8, 25, 0, 2 }, { 8, 26, 0, 3 }, { 8, 100, 0, 8 },
+        { 3, 1, 0, 1 },  { 6, -1, 0, 1 }, /* at least one is kept */
+        { 6, -1, 1, 6 }, { 4, 10, 1, 4 },
     };
     apr_size_t r;
 
     for (r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
-        brood_affinity_pool_options_t options
-            = BROOD_AFFINITY_POOL_OPTIONS_INIT;
+        brood_affinity_pool_options_t options =
+            BROOD_AFFINITY_POOL_OPTIONS_INIT;
         brood_affinity_pool_t *pool;
         brood_future_t *futures[8];
         call_t calls[8];

@@ -130,10 +130,9 @@ static void a_call_may_overrun(void)
     brood_future_t *future = NULL;
 
     options.run_timeout = 1000;
-    ASSERT_STATUS(APR_SUCCESS,
-                  brood_affinity_pool_submit(&future, pool, "c",
-                                             run_until_canceled, NULL,
-                                             &options));
+    ASSERT_STATUS(APR_SUCCESS, brood_affinity_pool_submit(&future, pool, "c",
+                                                          run_until_canceled,
+                                                          NULL, &options));
     ASSERT_STATUS(BROOD_EOVERRUN, finish(future));
 }
 
@@ -263,16 +262,15 @@ static void a_pool_cleared_by_its_own_call_is_ended_by_the_collector(void)
     int i;
 
     for (i = 0; i < 2; i++) {
-        brood_affinity_pool_options_t options
-            = BROOD_AFFINITY_POOL_OPTIONS_INIT;
+        brood_affinity_pool_options_t options =
+            BROOD_AFFINITY_POOL_OPTIONS_INIT;
         self_t self = { NULL, NULL, APR_SUCCESS };
         brood_future_t *future = NULL;
 
         options.max_threads = 2;
         apr_pool_create_unmanaged_ex(&self.memory, NULL, NULL);
-        ASSERT_STATUS(APR_SUCCESS,
-                      brood_affinity_pool_create(&self.pool, &options,
-                                                 self.memory));
+        ASSERT_STATUS(APR_SUCCESS, brood_affinity_pool_create(
+                                       &self.pool, &options, self.memory));
         ASSERT_STATUS(APR_SUCCESS,
                       brood_affinity_pool_submit(&future, self.pool, ids[i],
                                                  clear_own, &self, NULL));
@@ -330,8 +328,8 @@ static void a_call_runs_in_place_what_it_submitted_and_awaits(void)
     brood_future_t *future = NULL;
 
     ASSERT_STATUS(APR_SUCCESS,
-                  brood_affinity_pool_submit(&future, self.pool, "c",
-                                             await_own, &self, NULL));
+                  brood_affinity_pool_submit(&future, self.pool, "c", await_own,
+                                             &self, NULL));
     ASSERT_STATUS(APR_SUCCESS, finish(future));
     ASSERT_STATUS(APR_SUCCESS, self.rv);
     CU_ASSERT_EQUAL(self.inner.thread, self.thread);
@@ -392,8 +390,8 @@ static void bad_options_make_no_pool(void)
     apr_size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        options = (brood_affinity_pool_options_t)
-            BROOD_AFFINITY_POOL_OPTIONS_INIT;
+        options =
+            (brood_affinity_pool_options_t)BROOD_AFFINITY_POOL_OPTIONS_INIT;
         options.size += (apr_size_t)rows[i].size;
         options.max_threads = rows[i].max;
         options.reserved_general = rows[i].reserved;
@@ -403,7 +401,8 @@ static void bad_options_make_no_pool(void)
                       brood_affinity_pool_create(&pool, &options, test_pool));
         CU_ASSERT_PTR_NULL(pool);
     }
-    ASSERT_STATUS(APR_EINVAL, brood_affinity_pool_create(NULL, NULL, test_pool));
+    ASSERT_STATUS(APR_EINVAL,
+                  brood_affinity_pool_create(NULL, NULL, test_pool));
     ASSERT_STATUS(APR_EINVAL, brood_affinity_pool_create(&pool, NULL, NULL));
 }
 
@@ -414,12 +413,11 @@ static void bad_input_changes_nothing(void)
     brood_future_t *future = (brood_future_t *)&options;
     call_t call = { 0 };
 
-    ASSERT_STATUS(APR_EINVAL,
-                  brood_affinity_pool_submit(&future, NULL, "c", run_call,
-                                             &call, NULL));
-    CU_ASSERT_PTR_NULL(future);
     ASSERT_STATUS(APR_EINVAL, brood_affinity_pool_submit(
-                                  &future, pool, "c", NULL, &call, NULL));
+                                  &future, NULL, "c", run_call, &call, NULL));
+    CU_ASSERT_PTR_NULL(future);
+    ASSERT_STATUS(APR_EINVAL, brood_affinity_pool_submit(&future, pool, "c",
+                                                         NULL, &call, NULL));
     options.flags = 0x100;
     ASSERT_STATUS(APR_EINVAL,
                   brood_affinity_pool_submit(&future, pool, "c", run_call,

@@ -31,8 +31,8 @@ static void play(arena_t *arena, void *(*play_one)(void *), unsigned rounds)
 
     for (i = 0; i < USERS; i++) {
         users[i] = (user_t){ .arena = arena, .number = i, .rounds = rounds };
-        CU_ASSERT_FATAL(!pthread_create(&users[i].thread, NULL, play_one,
-                                        &users[i]));
+        CU_ASSERT_FATAL(
+            !pthread_create(&users[i].thread, NULL, play_one, &users[i]));
     }
     for (i = 0; i < USERS; i++)
         pthread_join(users[i].thread, NULL);
@@ -99,8 +99,8 @@ static void *share_ids(void *baton)
     for (r = 0; r < user->rounds; r++) {
         const char *id = ids[(r + (unsigned)user->number) % 2];
         brood_future_t *future = NULL;
-        apr_status_t rv = brood_affinity_pool_submit(
-            &future, user->arena->pool, id, quick, NULL, NULL);
+        apr_status_t rv = brood_affinity_pool_submit(&future, user->arena->pool,
+                                                     id, quick, NULL, NULL);
 
         if (rv == APR_SUCCESS)
             expect(user->arena, finish(future) == APR_SUCCESS);
@@ -137,12 +137,12 @@ static void *trade(void *baton)
         if (brood_transaction_begin(&tx, &options) != APR_SUCCESS)
             continue;
         for (i = 0; i < 3; i++)
-            expect(user->arena, brood_sync_to_async(NULL, bank_statement, bank,
-                                                    NULL)
-                                    == APR_SUCCESS);
-        expect(user->arena, brood_transaction_end(tx, r % 2 ? APR_EGENERAL
-                                                            : APR_SUCCESS)
-                                == APR_SUCCESS);
+            expect(user->arena,
+                   brood_sync_to_async(NULL, bank_statement, bank, NULL)
+                       == APR_SUCCESS);
+        expect(user->arena,
+               brood_transaction_end(tx, r % 2 ? APR_EGENERAL : APR_SUCCESS)
+                   == APR_SUCCESS);
     }
     return NULL;
 }
@@ -174,8 +174,8 @@ typedef struct trader_t {
 static apr_status_t trade_once(void *baton, void **result)
 {
     trader_t *trader = baton;
-    brood_transaction_options_t options
-        = with_bank(trader->bank, trader->arena->pool);
+    brood_transaction_options_t options = with_bank(trader->bank,
+                                                    trader->arena->pool);
     brood_transaction_t *tx = NULL;
     apr_status_t rv = brood_transaction_begin(&tx, &options);
 
@@ -201,9 +201,9 @@ static void canceled_begins_leave_nothing_behind(void)
         for (i = 0; i < USERS; i++) {
             traders[i] = (trader_t){ &arena, &arena.banks[i] };
             ASSERT_STATUS_FATAL(APR_SUCCESS,
-                                brood_thread_manager_submit(
-                                    &futures[i], manager, trade_once,
-                                    &traders[i], NULL));
+                                brood_thread_manager_submit(&futures[i],
+                                                            manager, trade_once,
+                                                            &traders[i], NULL));
         }
         for (i = 0; i < USERS; i++)
             if ((r + (unsigned)i) % 2)
@@ -278,11 +278,9 @@ static void *stop_it(void *baton)
 
     if (user->number == 0) {
         expect(user->arena,
-               brood_affinity_pool_shutdown(user->arena->pool,
-                                            user->rounds % 2
-                                                ? BROOD_STOP_DRAIN
-                                                : BROOD_STOP_CANCEL,
-                                            -1)
+               brood_affinity_pool_shutdown(
+                   user->arena->pool,
+                   user->rounds % 2 ? BROOD_STOP_DRAIN : BROOD_STOP_CANCEL, -1)
                    == APR_SUCCESS);
         atomic_store(&user->arena->stop, 1);
         return NULL;

@@ -20,9 +20,9 @@ static int look_at(const brood_affinity_info_t *info, void *baton)
 
     if (look->n < 16)
         look->numbers[look->n++] = info->number;
-    if (look->context ? !info->context_id
-                            || strcmp(info->context_id, look->context) != 0
-                      : info->context_id != NULL)
+    if (look->context
+            ? !info->context_id || strcmp(info->context_id, look->context) != 0
+            : info->context_id != NULL)
         return 0;
     if (!look->context && !info->is_busy)
         return 0;

@@ -111,8 +111,7 @@ static apr_status_t open_a_context(world_t *world)
 
 static apr_status_t do_a_transaction(world_t *world)
 {
-    brood_transaction_options_t options
-        = with_bank(&world->bank, world->pool);
+    brood_transaction_options_t options = with_bank(&world->bank, world->pool);
     brood_transaction_t *tx = NULL;
     apr_status_t rv = brood_transaction_begin(&tx, &options);
 
@@ -128,8 +127,7 @@ static apr_status_t do_a_transaction(world_t *world)
 
 static apr_status_t do_a_nested_transaction(world_t *world)
 {
-    brood_transaction_options_t options
-        = with_bank(&world->bank, world->pool);
+    brood_transaction_options_t options = with_bank(&world->bank, world->pool);
     brood_transaction_t *tx = NULL, *joined = NULL, *inner = NULL;
     apr_status_t rv = brood_transaction_begin(&tx, &options), nested;
 
@@ -148,8 +146,7 @@ static apr_status_t do_a_nested_transaction(world_t *world)
 
 static apr_status_t step_out_and_in(world_t *world)
 {
-    brood_transaction_options_t options
-        = with_bank(&world->bank, world->pool);
+    brood_transaction_options_t options = with_bank(&world->bank, world->pool);
     brood_transaction_t *tx = NULL, *out = NULL;
     apr_status_t rv = brood_transaction_begin(&tx, &options);
     apr_status_t again;
@@ -209,8 +206,7 @@ static apr_status_t go_and_come_back(void *baton, void **result)
 
 static apr_status_t bridge_in_a_transaction(world_t *world)
 {
-    brood_transaction_options_t options
-        = with_bank(&world->bank, world->pool);
+    brood_transaction_options_t options = with_bank(&world->bank, world->pool);
     brood_transaction_t *tx = NULL;
     apr_status_t rv = brood_transaction_begin(&tx, &options);
 
@@ -231,8 +227,8 @@ static void walk(operation_fn *operation, brood__fault_e kind)
                   brood_loop_manager_get(&world.loop, "faults", 0));
     ASSERT_STATUS(APR_SUCCESS, brood_loop_manager_start(world.loop, NULL));
     fail_each(operation, &world, kind);
-    ASSERT_STATUS(APR_SUCCESS, brood_loop_manager_stop(world.loop,
-                                                       BROOD_STOP_DRAIN, -1));
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_loop_manager_stop(world.loop, BROOD_STOP_DRAIN, -1));
     CU_ASSERT_EQUAL(atomic_load(&world.bank.begun),
                     atomic_load(&world.bank.committed)
                         + atomic_load(&world.bank.rolled_back));

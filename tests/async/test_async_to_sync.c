@@ -24,8 +24,7 @@ static apr_status_t run_on(brood_loop_manager_t *loop, brood_task_fn *fn,
                            void *baton)
 {
     brood_future_t *future = NULL;
-    apr_status_t rv
-        = brood_loop_manager_submit(&future, loop, fn, baton, NULL);
+    apr_status_t rv = brood_loop_manager_submit(&future, loop, fn, baton, NULL);
 
     return rv == APR_SUCCESS ? finish(future) : rv;
 }
@@ -159,8 +158,8 @@ static void on_a_bare_loop_thread_it_is_a_deadlock(void)
     brood_loop_manager_t *loop = loop_with("one", 0);
     place_t place = { 0 };
 
-    ASSERT_STATUS(APR_SUCCESS, brood_loop_manager_post(
-                                   loop, bridge_on_a_bare_loop, &place));
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_loop_manager_post(loop, bridge_on_a_bare_loop, &place));
     ASSERT_STATUS(APR_SUCCESS, run_on(loop, nothing, NULL));
     ASSERT_STATUS(BROOD_EDEADLK, place.rv);
     CU_ASSERT_EQUAL(place.thread, 0);
@@ -229,10 +228,9 @@ static void a_canceled_task_takes_its_coroutine_along(void)
         sleeper_t sleeper = { .loop = i ? NULL : loop };
         brood_future_t *future = NULL;
 
-        ASSERT_STATUS(APR_SUCCESS,
-                      brood_thread_manager_submit(&future, manager,
-                                                  wait_for_sleeper, &sleeper,
-                                                  NULL));
+        ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_submit(&future, manager,
+                                                               wait_for_sleeper,
+                                                               &sleeper, NULL));
         WAIT_UNTIL(atomic_load(&sleeper.begun));
         ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(future));
         ASSERT_STATUS(BROOD_ECANCELED, finish(future));
@@ -317,8 +315,7 @@ static const test_t tests[] = {
     TEST(a_running_default_loop_is_found),
     TEST_KEEPS(a_blocking_call_comes_back_to_the_loop_it_descends_from,
                KEEPS_MEMORY),
-    TEST_KEEPS(in_a_coroutine_it_awaits,
-               KEEPS_MEMORY),
+    TEST_KEEPS(in_a_coroutine_it_awaits, KEEPS_MEMORY),
     TEST(on_a_bare_loop_thread_it_is_a_deadlock),
     TEST(a_coroutine_that_takes_too_long_has_ended_when_it_returns),
     TEST(a_canceled_task_takes_its_coroutine_along),

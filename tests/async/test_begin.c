@@ -7,10 +7,10 @@
 /* A task that begins a transaction, tells so, and ends it at a door. */
 typedef struct beginner_t {
     brood_transaction_options_t options;
-    turnstile_t *begun; /* or NULL */
-    door_t *hold;       /* or NULL */
-    atomic_int *order;  /* or NULL */
-    int at;             /* out */
+    turnstile_t *begun;      /* or NULL */
+    door_t *hold;            /* or NULL */
+    atomic_int *order;       /* or NULL */
+    int at;                  /* out */
     apr_status_t begin, end; /* out */
 } beginner_t;
 
@@ -39,8 +39,7 @@ static brood_future_t *start(beginner_t *self, brood_thread_manager_t *manager)
 
     ASSERT_STATUS_FATAL(APR_SUCCESS,
                         brood_thread_manager_submit(&future, manager,
-                                                    begin_and_end, self,
-                                                    NULL));
+                                                    begin_and_end, self, NULL));
     return future;
 }
 
@@ -215,7 +214,8 @@ static void an_end_is_never_interrupted(void)
     turnstile_init(&begun);
     door_init(&hold);
     self = (beginner_t){ .options = with_bank(&bank, pool),
-                         .begun = &begun, .hold = &hold };
+                         .begun = &begun,
+                         .hold = &hold };
     future = start(&self, manager);
     turnstile_wait(&begun, 1);
     ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(future));
@@ -364,9 +364,9 @@ static void bad_input_opens_nothing(void)
     ASSERT_STATUS(APR_EINVAL, brood_transaction_begin(&tx, &options));
     ASSERT_STATUS(APR_EINVAL, brood_transaction_end(NULL, APR_SUCCESS));
     ASSERT_STATUS(APR_EINVAL, brood_transaction_suspend(NULL));
-    ASSERT_STATUS(BROOD_ESTALE,
-                  brood_transaction_end((brood_transaction_t *)&options,
-                                        APR_SUCCESS));
+    ASSERT_STATUS(
+        BROOD_ESTALE,
+        brood_transaction_end((brood_transaction_t *)&options, APR_SUCCESS));
     CU_ASSERT_EQUAL(census_of(pool).threads, 0);
 }
 

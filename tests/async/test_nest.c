@@ -269,8 +269,8 @@ static void no_call_can_wait_for_its_own_transactions_end(void)
     nest.pool = pool_of(2);
     nest.tx = begin_on(&nest.bank, nest.pool);
     for (i = 0; i < 2; i++) {
-        ASSERT_STATUS(APR_SUCCESS, call(i ? end_by_a_coroutine
-                                          : end_from_inside, &nest));
+        ASSERT_STATUS(APR_SUCCESS,
+                      call(i ? end_by_a_coroutine : end_from_inside, &nest));
         ASSERT_STATUS(BROOD_EDEADLK, nest.ended);
         ASSERT_STATUS(APR_SUCCESS, nest.joined);
     }

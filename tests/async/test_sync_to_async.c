@@ -23,8 +23,7 @@ static apr_status_t run_on(brood_loop_manager_t *loop, brood_task_fn *fn,
                            void *baton)
 {
     brood_future_t *future = NULL;
-    apr_status_t rv
-        = brood_loop_manager_submit(&future, loop, fn, baton, NULL);
+    apr_status_t rv = brood_loop_manager_submit(&future, loop, fn, baton, NULL);
 
     return rv == APR_SUCCESS ? finish(future) : rv;
 }
@@ -163,10 +162,9 @@ static void coroutines_hold_transactions_over_their_awaits(void)
 
     ASSERT_STATUS(APR_SUCCESS, run_on(loop, note_thread, &shop));
     for (i = 0; i < 20; i++)
-        ASSERT_STATUS_FATAL(APR_SUCCESS,
-                            brood_loop_manager_submit(&futures[i], loop,
-                                                      order_something, &shop,
-                                                      NULL));
+        ASSERT_STATUS_FATAL(
+            APR_SUCCESS, brood_loop_manager_submit(
+                             &futures[i], loop, order_something, &shop, NULL));
     for (i = 0; i < 20; i++)
         ASSERT_STATUS(APR_SUCCESS, finish(futures[i]));
     CU_ASSERT_EQUAL(atomic_load(&shop.wrong), 0);
@@ -217,8 +215,8 @@ static void a_bare_loop_thread_may_not_begin(void)
     brood_loop_manager_t *loop = loop_named("bridge");
     shop_t shop = { .pool = pool_of(2) };
 
-    ASSERT_STATUS(APR_SUCCESS, brood_loop_manager_post(
-                                   loop, begin_on_a_bare_loop, &shop));
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_loop_manager_post(loop, begin_on_a_bare_loop, &shop));
     ASSERT_STATUS(APR_SUCCESS, run_on(loop, nothing, NULL));
     ASSERT_STATUS(BROOD_EDEADLK, shop.rv);
     CU_ASSERT_EQUAL(atomic_load(&shop.bank.begun), 0);
@@ -326,8 +324,8 @@ static apr_status_t do_more_inside(void *baton, void **result)
     (void)result;
     inner->had_id = brood_transaction_id() != NULL;
     /* For behind this call, but before the end. */
-    inner->queued
-        = brood_sync_to_async(NULL, bank_statement, &inner->bank, NULL);
+    inner->queued = brood_sync_to_async(NULL, bank_statement, &inner->bank,
+                                        NULL);
     inner->joined = brood_transaction_begin(&tx, NULL);
     inner->left = brood_transaction_end(tx, APR_SUCCESS);
     brood_transaction_suspend(&out);
@@ -405,7 +403,8 @@ static const test_t tests[] = {
     TEST(the_options_pool_comes_before_the_one_in_use),
     TEST(the_pool_in_use_is_inherited_and_the_transactions_wins),
     TEST_KEEPS(there_is_a_default_pool, KEEPS_ALL),
-    TEST(coroutines_hold_transactions_over_their_awaits),
+    /* the tables of its loop grow, and stay */
+    TEST_KEEPS(coroutines_hold_transactions_over_their_awaits, KEEPS_MEMORY),
     TEST(a_coroutine_that_forgets_it_rolls_it_back),
     TEST(a_bare_loop_thread_may_not_begin),
     TEST(one_call_can_be_a_transaction),

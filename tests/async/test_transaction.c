@@ -17,9 +17,9 @@ static void calls_of_a_transaction_share_one_thread_in_order(void)
     CU_ASSERT_EQUAL(atomic_load(&bank.begun), 1);
     for (i = 0; i < 20; i++) {
         calls[i] = (call_t){ .order = &order };
-        ASSERT_STATUS_FATAL(APR_SUCCESS,
-                            brood_sync_to_async(&futures[i], run_call,
-                                                &calls[i], NULL));
+        ASSERT_STATUS_FATAL(
+            APR_SUCCESS,
+            brood_sync_to_async(&futures[i], run_call, &calls[i], NULL));
     }
     ASSERT_STATUS(APR_SUCCESS, brood_transaction_end(tx, APR_SUCCESS));
     for (i = 0; i < 20; i++) {
@@ -220,9 +220,8 @@ static void whoever_still_carries_an_ended_one_is_stale(void)
 
     door_init(&carrier.go);
     carrier.tx = tx;
-    ASSERT_STATUS(APR_SUCCESS,
-                  brood_thread_manager_submit(&future, manager, carry_on,
-                                              &carrier, NULL));
+    ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_submit(
+                                   &future, manager, carry_on, &carrier, NULL));
     ASSERT_STATUS(APR_SUCCESS, brood_transaction_end(tx, APR_SUCCESS));
     /* The same thread is somebody else's by now. */
     other = begin_on(&bank, pool);
@@ -347,9 +346,8 @@ static void a_task_that_forgets_it_rolls_it_back(void)
     int i;
 
     for (i = 1; i <= 3; i++) {
-        ASSERT_STATUS(APR_SUCCESS,
-                      brood_thread_manager_submit(&future, manager, forget,
-                                                  &self, NULL));
+        ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_submit(
+                                       &future, manager, forget, &self, NULL));
         ASSERT_STATUS(APR_SUCCESS, finish(future));
         ASSERT_STATUS(APR_SUCCESS, self.rv);
         CU_ASSERT_EQUAL(atomic_load(&bank.rolled_back), i);
@@ -368,9 +366,9 @@ static void a_thread_that_forgets_it_rolls_it_back(void)
     apr_thread_t *thread = NULL;
     apr_status_t ended;
 
-    ASSERT_STATUS(APR_SUCCESS,
-                  brood_thread_create(&thread, NULL, forget_on_thread, &self,
-                                      test_pool));
+    ASSERT_STATUS(
+        APR_SUCCESS,
+        brood_thread_create(&thread, NULL, forget_on_thread, &self, test_pool));
     apr_thread_join(&ended, thread);
     ASSERT_STATUS(APR_SUCCESS, self.rv);
     WAIT_UNTIL(atomic_load(&bank.rolled_back) == 1);

@@ -4,7 +4,7 @@
  * loop_wake.pml: a loop that sleeps in libevent is woken for what comes, and
  * nobody touches it after its end. For Spin:
  *
- *     spin -a loop_wake.pml && cc -O2 -o pan pan.c && ./pan -m100000
+ *     spin -a loop_wake.pml && cc -O2 -DSAFETY -o pan pan.c && ./pan -m100000
  *
  * It models lib/loop (core.h, SLEEPING and ENDS), reduced to the words of the
  * handshake. Spin's memory is sequentially consistent, so the fences of (C) are

@@ -14,8 +14,8 @@
  * pthread_atfork(), and costs one load. BSD calls it INHERIT_ZERO; where there
  * is neither, compare process ids.
  */
-static atomic_uchar *g_mark; /* written by the first brood__os_fork_mark() */
-static pid_t g_pid;          /* used when there is no page; 0: not marked */
+atomic_uchar *brood__os_fork_byte;
+static pid_t g_pid; /* used when there is no page; 0: not marked */
 
 static atomic_uchar *wiped_page(void);
 
@@ -27,19 +27,16 @@ apr_status_t brood__os_at_fork(void (*prepare)(void), void (*parent)(void),
 
 void brood__os_fork_mark(void)
 {
-    if (!g_mark)
-        g_mark = wiped_page();
-    if (g_mark)
-        brood__store(g_mark, 1, relaxed);
+    if (!brood__os_fork_byte)
+        brood__os_fork_byte = wiped_page();
+    if (brood__os_fork_byte)
+        brood__store(brood__os_fork_byte, 1, relaxed);
     else
         g_pid = getpid();
 }
 
-int brood__os_forked(void)
+int brood__os_forked_slow(void)
 {
-    /* Relaxed: it changes only by a fork, and a fork is no thread. */
-    if (BROOD__LIKELY(g_mark != NULL))
-        return !brood__load(g_mark, relaxed);
     return g_pid && g_pid != getpid();
 }
 
