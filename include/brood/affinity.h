@@ -28,6 +28,13 @@
  *
  * A thread serves one context at a time and, between contexts, is free. The
  * start and exit hooks run once per thread: database connections live there.
+ *
+ * While a call of a context waits, its thread runs nothing else, but: the very
+ * call of the same context that it awaits, if it submitted that itself or that
+ * is the next one; and, in brood_async_to_sync(), those calls of the same
+ * context that descend from the coroutine. They are part of the call that
+ * waits, so the order stands. Awaiting any other queued call of the own context
+ * is BROOD_EDEADLK.
  */
 
 /** Opaque; lives in the pool given to brood_affinity_pool_create(). */
@@ -47,7 +54,8 @@ typedef struct brood_affinity_pool_options_t {
                                          / 100) are freed, but the last one; default 50; negative:
                                          0 */
     int reserved_general; /**< threads that contexts may never take; default
-                               1; less than max_threads */
+                               1, or 0 if there is only one; less than
+                               max_threads */
     int daemon; /**< when its pool is cleared or brood terminates: cancel,
                      instead of drain */
     apr_status_t (*on_thread_start)(void *hook_baton);
@@ -132,7 +140,9 @@ BROOD_API apr_status_t brood_affinity_pool_create(
  * @threads   any.
  * @ownership on APR_SUCCESS @a baton is the task's until it returns, and the
  *            caller owns one reference to @a future; on failure nothing moved.
- * @blocks    while a thread is made for a new context.
+ * @blocks    while a thread is made for a new context; on a loop's thread
+ *            outside a coroutine never: there the future tells of a thread
+ *            that could not start.
  */
 BROOD_API apr_status_t brood_affinity_pool_submit(
     brood_future_t **future, brood_affinity_pool_t *affinity,
@@ -157,6 +167,7 @@ BROOD_API apr_status_t brood_affinity_pool_release(
 
 /**
  * Refuse new calls, deal with the queued ones, end every context and thread.
+ * Open transactions end, behind their queued calls, with BROOD_ESTOPPED.
  *
  * @param affinity the pool; shutting down twice is harmless.
  * @param how      what becomes of the queued calls.

@@ -26,8 +26,20 @@
  *
  * A begin inside an open transaction joins it: it is counted. Ending a joined
  * one with failure dooms the whole: the outermost end(APR_SUCCESS) rolls back
- * and returns BROOD_EROLLEDBACK. Only the outermost end closes it. A task that
- * opened a transaction and returns without ending it ends it with failure.
+ * and returns BROOD_EROLLEDBACK. So does a joined one that is still open then:
+ * it has not agreed. Only the outermost end closes it. A task or thread that
+ * opened a transaction and ends without ending it ends it with failure.
+ *
+ * Calls that are queued before the end belong to it, with all that they bring
+ * about themselves.
+ *
+ * @section outcome What on_end is told
+ *
+ *     as given to end()    APR_SUCCESS: commit; else roll back
+ *     BROOD_EROLLEDBACK    it was doomed
+ *     BROOD_EABANDONED     its task or thread ended and had not ended it
+ *     BROOD_ECANCELED      the task was canceled while it began
+ *     BROOD_ESTOPPED       the affinity pool was shut down
  */
 
 /** Opaque; from begin until end. */
@@ -67,7 +79,9 @@ BROOD_BEGIN_DECLS
  * @retval BROOD_EFULL        no thread was free within `begin_timeout`.
  * @retval BROOD_EINTERRUPTED the waiting task was canceled; what on_begin had
  *                            begun was rolled back.
- * @retval BROOD_EDEADLK      on a loop's thread outside a coroutine.
+ * @retval BROOD_EDEADLK      on a loop's thread outside a coroutine; or it
+ *                            would wait for ever for threads that are all held
+ *                            by what it is inside of.
  * @retval BROOD_ESTALE       the transaction that it would join has ended.
  * @retval BROOD_ESTOPPED     the affinity pool is shut down.
  * @retval APR_EINVAL         @a transaction is NULL, an unknown options size.
@@ -93,7 +107,8 @@ brood_transaction_begin(brood_transaction_t **transaction,
  *                           ended with failure.
  * @retval BROOD_ESTALE      it had been ended for its task, or the affinity pool
  *                           was shut down.
- * @retval BROOD_EDEADLK     on a loop's thread outside a coroutine; still open.
+ * @retval BROOD_EDEADLK     on a loop's thread outside a coroutine, or in a call
+ *                           of the transaction itself; still open.
  * @retval APR_EINVAL        @a transaction is NULL.
  * @return else what `on_end` returned. A joined handle returns APR_SUCCESS.
  *
