@@ -30,9 +30,12 @@
  * calling thread.
  */
 
-/** This one call is a transaction of its own: APR_SUCCESS commits. Inside an
- *  open transaction it is a joined part of it, unless the hooks' options say
- *  `requires_new`. */
+/** This one call is a transaction of its own: APR_SUCCESS commits. On a thread
+ *  of its own on_begin, the call, what it queued, and on_end run in one go; the
+ *  future settles after on_end, with the call's status, else with on_end's.
+ *  Inside an open transaction it is a joined part of it, unless the hooks'
+ *  options say `requires_new`: its failure, or its never running, dooms the
+ *  whole. */
 #define BROOD_TRANSACTIONAL 0x1u
 
 struct brood_transaction_options_t;

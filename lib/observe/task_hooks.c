@@ -17,6 +17,7 @@ static brood__lock_t g_lock = BROOD__LOCK_INIT(BROOD__RANK_CONTROL);
 static changed_fn *g_listeners[LISTENERS]; /* under g_lock */
 
 static void tell_listeners(void);
+static int is_set(void);
 
 void brood_task_hooks_set(brood_task_hook_fn *before, brood_task_hook_fn *after,
                           void *baton)
@@ -67,18 +68,29 @@ void brood__task_hook_after(const char *name)
     brood__hook_leave(&call);
 }
 
-/* Two setters may come here in another order than they published in, so what
- * is told is what is there now. */
+/* Under no lock: listeners take theirs. Two setters may come here in another
+ * order than they published in, and overtake each other on the way; whoever has
+ * told something that is no longer true tells again. */
 static void tell_listeners(void)
 {
+    changed_fn *listeners[LISTENERS];
     int on;
     int i;
 
-    brood__lock(&g_lock);
-    on = brood__load(&g_hooks.first, acquire)
-         || brood__load(&g_hooks.second, acquire);
-    brood__store(&g_on, on, relaxed);
-    for (i = 0; i < LISTENERS && g_listeners[i]; i++)
-        g_listeners[i](on);
-    brood__unlock(&g_lock);
+    do {
+        brood__lock(&g_lock);
+        on = is_set();
+        brood__store(&g_on, on, relaxed);
+        for (i = 0; i < LISTENERS; i++)
+            listeners[i] = g_listeners[i];
+        brood__unlock(&g_lock);
+        for (i = 0; i < LISTENERS && listeners[i]; i++)
+            listeners[i](on);
+    } while (is_set() != on);
+}
+
+static int is_set(void)
+{
+    return brood__load(&g_hooks.first, acquire)
+           || brood__load(&g_hooks.second, acquire);
 }

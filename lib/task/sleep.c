@@ -52,7 +52,8 @@ apr_status_t brood__sleep(brood__sleep_t *sleep, int64_t deadline,
         rv = BROOD_EDEADLK;
     }
     if (!won) {
-        brood__purse_empty(&brood__self.purse);
+        if (place->ops->spins) /* a loop goes on, and empties it itself */
+            brood__purse_empty(&brood__self.purse);
         rv = place->ops->sleep(place, sleep, deadline, on);
     }
 

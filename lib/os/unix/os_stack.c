@@ -17,6 +17,10 @@
 
 #include "os/unix/os_internal.h"
 
+#if BROOD__ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
 #include <sys/mman.h>
 
 #ifdef BROOD_VALGRIND
@@ -62,6 +66,10 @@ apr_status_t brood__os_stack_make(brood__os_stack_t *stack, size_t size)
         (void)munmap(start, size + page);
         return APR_ENOMEM;
     }
+#if BROOD__ASAN
+    /* An earlier stack at this address may have left its marks. */
+    __asan_unpoison_memory_region(start + page, size);
+#endif
     stack->bottom = start + page;
     stack->size = size;
     stack->guard = page;
