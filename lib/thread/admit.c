@@ -36,9 +36,9 @@ apr_status_t brood__admit(const brood__order_t *order, unsigned rare)
         brood__lock(&executor->lock);
         if (executor->n_threads == 0)
             rv = brood__executor_spawn(executor, 0);
-        /* or the last worker is about to leave, and now stays */
-        brood__and(&executor->inbox.rare, ~(unsigned)BROOD__RARE_NOBODY,
-                   relaxed);
+        else /* the last worker was about to leave, and now stays */
+            brood__and(&executor->inbox.rare, ~(unsigned)BROOD__RARE_NOBODY,
+                       relaxed);
         brood__unlock(&executor->lock);
     }
     if (rv == APR_SUCCESS && (rare & BROOD__RARE_CAPACITY))

@@ -46,6 +46,35 @@ BROOD__UNUSED static void wait_at_door(void *door)
     door_wait(door);
 }
 
+/* Holds the loop, so that what is posted now is taken in one go. */
+typedef struct holdup_t {
+    turnstile_t arrived;
+    door_t door;
+} holdup_t;
+
+BROOD__UNUSED static void stand_at_door(void *baton)
+{
+    holdup_t *holdup = baton;
+
+    turnstile_pass(&holdup->arrived);
+    door_wait(&holdup->door);
+}
+
+BROOD__UNUSED static void hold_loop(holdup_t *holdup)
+{
+    turnstile_init(&holdup->arrived);
+    door_init(&holdup->door);
+    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_loop_manager_post(
+                                         loop, stand_at_door, holdup));
+    turnstile_wait(&holdup->arrived, 1);
+}
+
+BROOD__UNUSED static void holdup_fini(holdup_t *holdup)
+{
+    door_fini(&holdup->door);
+    turnstile_fini(&holdup->arrived);
+}
+
 BROOD__UNUSED static void start_loop(void)
 {
     ASSERT_STATUS_FATAL(APR_SUCCESS, brood_loop_manager_start(loop, NULL));

@@ -216,19 +216,18 @@ static void calls_run_in_the_order_they_came(void)
 static void who_yields_goes_last(void)
 {
     static char letters[] = "abc";
-    door_t door;
+    holdup_t holdup;
     int i;
 
     order[0] = '\0';
-    door_init(&door);
     start_loop();
-    brood_loop_manager_post(loop, wait_at_door, &door);
+    hold_loop(&holdup);
     for (i = 0; letters[i]; i++)
         brood_loop_manager_submit(NULL, loop, write_twice, &letters[i], NULL);
-    door_open(&door);
+    door_open(&holdup.door);
     stop_loop();
     CU_ASSERT_STRING_EQUAL(order, "abcabc");
-    door_fini(&door);
+    holdup_fini(&holdup);
 }
 
 typedef struct nap_t {

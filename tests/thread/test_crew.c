@@ -306,19 +306,25 @@ static void a_submit_without_any_thread_fails(void)
 /* One worker lives: the task queues, and the next submit tries again. */
 static void a_submit_with_one_thread_queues(void)
 {
-    pool_t *pool = pool_of(1, 2);
-    stopper_t stopper;
     brood_future_t *futures[2];
+    stopper_t stopper;
+    int round;
 
-    occupy(pool, &stopper);
-    brood__fault_at(BROOD__FAULT_THREAD, 1);
-    futures[0] = submit(pool, nothing, NULL);
-    WAIT_UNTIL(!brood__fault_pending(BROOD__FAULT_THREAD));
-    futures[1] = submit(pool, open_door, &stopper.go);
-    ASSERT_STATUS(APR_SUCCESS, outcome(futures[0]));
-    ASSERT_STATUS(APR_SUCCESS, outcome(futures[1]));
-    drain_and_leave(pool);
-    stopper_fini(&stopper);
+    for (round = 0; round < 50; round++) {
+        pool_t *pool = pool_of(1, 2);
+
+        brood__fault_at(BROOD__FAULT_THREAD, 1);
+        occupy(pool, &stopper);
+        futures[0] = submit(pool, nothing, NULL);
+        WAIT_UNTIL(!brood__fault_pending(BROOD__FAULT_THREAD)
+                   || settled(futures[0]));
+        futures[1] = submit(pool, open_door, &stopper.go);
+        ASSERT_STATUS(APR_SUCCESS, outcome(futures[0]));
+        ASSERT_STATUS(APR_SUCCESS, outcome(futures[1]));
+        brood__fault_at(BROOD__FAULT_THREAD, 0);
+        drain_and_leave(pool);
+        stopper_fini(&stopper);
+    }
 }
 
 static void a_resize_without_threads_fails(void)
