@@ -216,7 +216,7 @@ apr_status_t brood_affinity_pool_shutdown(brood_affinity_pool_t *affinity,
         return rv;
     if (!affinity || (how != BROOD_STOP_DRAIN && how != BROOD_STOP_CANCEL))
         return APR_EINVAL;
-    if (brood__affinity_is_self(affinity))
+    if (brood__affinity_here() == affinity)
         return BROOD_EDEADLK;
     brood__affinity_stop(affinity, how);
     if (timeout && place->ops->may_block

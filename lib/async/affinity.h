@@ -145,8 +145,8 @@ void brood__roster_serve(brood_affinity_pool_t *affinity,
 /* Could a thread still be made? */
 int brood__roster_has_room(brood_affinity_pool_t *affinity);
 
-/* Is the caller on one of its threads? */
-int brood__affinity_is_self(const brood_affinity_pool_t *affinity);
+/* The pool on one of whose threads the caller is; NULL: none. */
+brood_affinity_pool_t *brood__affinity_here(void);
 
 /* ---- warning.c --------------------------------------------------------- */
 

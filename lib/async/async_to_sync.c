@@ -16,8 +16,9 @@ typedef struct job_t {
     brood_task_fn *fn;
     void *baton;
     const brood_task_options_t *task;
-    brood_loop_manager_t *loop; /* NULL: a private one */
-    brood__lease_t *lease;      /* whose call waits; NULL: none */
+    brood_loop_manager_t *loop;        /* NULL: a private one */
+    brood__lease_t *lease;             /* whose call waits; NULL: none, */
+    const brood_affinity_pool_t *pool; /* or a general one of this; or NULL */
     int64_t deadline;
     void **value; /* NULL: not wanted */
     apr_status_t rv;
@@ -58,6 +59,8 @@ apr_status_t brood_async_to_sync(void **value, brood_task_fn *coroutine,
     job.task = full.task;
     job.loop = choose(&full);
     job.lease = brood__lease_current();
+    if (!job.lease && (brood__self.now.flags & BROOD__FRAME_IN_TASK))
+        job.pool = brood__affinity_here();
     job.deadline = full.timeout > 0 ? brood__deadline(full.timeout) : -1;
     if (job.loop)
         return bridge(&job);
@@ -97,8 +100,8 @@ static apr_status_t bridge(job_t *job)
     brood_future_t *future;
     apr_status_t rv;
 
-    if (job->lease) {
-        nest = brood__nest_make(job->lease, &scope);
+    if (job->lease || job->pool) {
+        nest = brood__nest_make(job->lease, job->pool, &scope);
         if (!nest)
             return APR_ENOMEM;
     }

@@ -28,9 +28,9 @@ static size_t size_of(brood_affinity_pool_t *affinity, int *n)
 static void fill(row_t *row, brood__affine_thread_t *thread, int64_t now,
                  char **text);
 
-int brood__affinity_is_self(const brood_affinity_pool_t *affinity)
+brood_affinity_pool_t *brood__affinity_here(void)
 {
-    return tl_pool == affinity;
+    return tl_pool;
 }
 
 apr_status_t brood__roster_start(void *baton)

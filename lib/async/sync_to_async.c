@@ -15,6 +15,7 @@
 #include <brood/errors.h>
 
 #include "async/bridge.h"
+#include "async/nest.h"
 #include "async/one_call.h"
 #include "lineage/life.h"
 
@@ -74,10 +75,13 @@ static apr_status_t submit(brood_future_t **future, brood_task_fn *fn,
     if (BROOD__UNLIKELY(options && options->flags))
         return one_call(future, fn, baton, options);
     rv = brood__pools_choose(&affinity, options ? options->pool : NULL);
-    return BROOD__LIKELY(rv == APR_SUCCESS)
-               ? brood__executor_submit(future, affinity->executor, fn, baton,
-                                        options ? options->task : NULL)
-               : rv;
+    if (BROOD__LIKELY(rv == APR_SUCCESS))
+        rv = brood__executor_submit(future, affinity->executor, fn, baton,
+                                    options ? options->task : NULL);
+    if (BROOD__LIKELY(rv == APR_SUCCESS) && future
+        && BROOD__UNLIKELY(brood__self.now.scope->values != NULL))
+        brood__nest_offer(affinity, *future);
+    return rv;
 }
 
 static apr_status_t in_transaction(brood_future_t **future, brood__tx_t *tx,

@@ -166,6 +166,90 @@ static void on_a_bare_loop_thread_it_is_a_deadlock(void)
     stop_loop(loop);
 }
 
+/* ---- all threads wait -------------------------------------------------------- */
+
+typedef struct crowd_t {
+    brood_affinity_pool_t *pool;
+    brood_loop_manager_t *loop;
+    turnstile_t arrived;
+    door_t go;
+    atomic_int ran, left; /* left: levels to go down */
+} crowd_t;
+
+static apr_status_t descend(void *baton, void **result);
+
+static apr_status_t at_the_end(void *baton, void **result)
+{
+    crowd_t *crowd = baton;
+
+    atomic_fetch_add(&crowd->ran, 1);
+    return atomic_fetch_sub(&crowd->left, 1) > 0 ? descend(baton, result)
+                                                 : APR_SUCCESS;
+}
+
+static apr_status_t call_again(void *baton, void **result)
+{
+    crowd_t *crowd = baton;
+    brood_async_options_t options = BROOD_ASYNC_OPTIONS_INIT;
+    brood_future_t *future = NULL;
+    apr_status_t rv;
+
+    (void)result;
+    options.pool = crowd->pool;
+    rv = brood_sync_to_async(&future, at_the_end, crowd, &options);
+    return rv == APR_SUCCESS ? finish(future) : rv;
+}
+
+static apr_status_t descend(void *baton, void **result)
+{
+    crowd_t *crowd = baton;
+    brood_async_options_t options = BROOD_ASYNC_OPTIONS_INIT;
+
+    (void)result;
+    options.loop = crowd->loop;
+    return brood_async_to_sync(NULL, call_again, crowd, &options);
+}
+
+static apr_status_t arrive_and_descend(void *baton, void **result)
+{
+    crowd_t *crowd = baton;
+
+    turnstile_pass(&crowd->arrived);
+    door_wait(&crowd->go);
+    return descend(baton, result);
+}
+
+static void general_calls_that_all_come_back_find_a_thread(void)
+{
+    brood_loop_manager_t *loop = loop_with("one", 0);
+    int i, k;
+
+    for (k = 0; k < 2; k++) { /* on a loop, and on private ones */
+        crowd_t crowd;
+        brood_future_t *futures[2];
+
+        memset(&crowd, 0, sizeof(crowd));
+        turnstile_init(&crowd.arrived);
+        door_init(&crowd.go);
+        crowd.pool = pool_of(2);
+        crowd.loop = k ? NULL : loop;
+        atomic_store(&crowd.left, 4);
+        for (i = 0; i < 2; i++)
+            ASSERT_STATUS_FATAL(
+                APR_SUCCESS,
+                brood_affinity_pool_submit(&futures[i], crowd.pool, NULL,
+                                           arrive_and_descend, &crowd, NULL));
+        turnstile_wait(&crowd.arrived, 2); /* there is no other thread */
+        door_open(&crowd.go);
+        for (i = 0; i < 2; i++)
+            ASSERT_STATUS(APR_SUCCESS, finish(futures[i]));
+        CU_ASSERT_EQUAL(atomic_load(&crowd.ran), 6);
+        turnstile_fini(&crowd.arrived);
+        door_fini(&crowd.go);
+    }
+    stop_loop(loop);
+}
+
 /* ---- time ------------------------------------------------------------------ */
 
 typedef struct sleeper_t {
@@ -317,6 +401,7 @@ static const test_t tests[] = {
                KEEPS_MEMORY),
     TEST_KEEPS(in_a_coroutine_it_awaits, KEEPS_MEMORY),
     TEST(on_a_bare_loop_thread_it_is_a_deadlock),
+    TEST_KEEPS(general_calls_that_all_come_back_find_a_thread, KEEPS_MEMORY),
     TEST(a_coroutine_that_takes_too_long_has_ended_when_it_returns),
     TEST(a_canceled_task_takes_its_coroutine_along),
     TEST(a_value_that_nobody_wants_is_freed),

@@ -64,8 +64,8 @@ BROOD__UNUSED static void hold_loop(holdup_t *holdup)
 {
     turnstile_init(&holdup->arrived);
     door_init(&holdup->door);
-    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_loop_manager_post(
-                                         loop, stand_at_door, holdup));
+    ASSERT_STATUS_FATAL(APR_SUCCESS,
+                        brood_loop_manager_post(loop, stand_at_door, holdup));
     turnstile_wait(&holdup->arrived, 1);
 }
 
