@@ -133,6 +133,47 @@ static apr_status_t call_and_await(void)
     return rv;
 }
 
+static long open_call(brood_future_t **future)
+{
+    brood_async_options_t options = BROOD_ASYNC_OPTIONS_INIT;
+
+    options.pool = g_pool;
+    PB_CHECK(brood_sync_to_async(future, blocking_call, NULL, &options)
+             == APR_SUCCESS);
+    return 1;
+}
+
+/* One coroutine with a window of open calls: it takes the oldest answer and
+ * opens another. */
+static apr_status_t keep_window(PB_UNUSED void *baton, PB_UNUSED void **result)
+{
+    static brood_future_t *window[WINDOW];
+    const long n = g_calls_left;
+    long opened = 0;
+    long done;
+
+    while (opened < n && opened < WINDOW)
+        opened += open_call(&window[opened]);
+    for (done = 0; done < n; done++) {
+        brood_future_t **oldest = &window[done % WINDOW];
+
+        PB_CHECK(brood_await(*oldest, NULL) == APR_SUCCESS);
+        brood_future_release(*oldest);
+        if (opened < n)
+            opened += open_call(oldest);
+    }
+    pb_event_set(&g_calls_end);
+    return APR_SUCCESS;
+}
+
+static void calls_windowed(long n)
+{
+    pb_event_reset(&g_calls_end);
+    g_calls_left = n;
+    loop_spawn(keep_window, NULL, NULL);
+    pb_event_wait(&g_calls_end);
+}
+
 /* One of a window of coroutines, each with one call open. */
 static apr_status_t keep_calling(PB_UNUSED void *baton, PB_UNUSED void **result)
 {
@@ -145,7 +186,7 @@ static apr_status_t keep_calling(PB_UNUSED void *baton, PB_UNUSED void **result)
     return APR_SUCCESS;
 }
 
-static void open_window(PB_UNUSED void *baton)
+static void open_callers(PB_UNUSED void *baton)
 {
     const long n = g_callers;
     long i;
@@ -154,12 +195,12 @@ static void open_window(PB_UNUSED void *baton)
         loop_spawn(keep_calling, NULL, NULL);
 }
 
-static void calls_windowed(long n)
+static void calls_each(long n)
 {
     pb_event_reset(&g_calls_end);
     g_calls_left = n;
     g_callers = n < WINDOW ? n : WINDOW;
-    loop_submit(open_window, NULL);
+    loop_submit(open_callers, NULL);
     pb_event_wait(&g_calls_end);
 }
 

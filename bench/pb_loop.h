@@ -288,6 +288,20 @@ static void s1(void)
 #endif
 }
 
+/* The window as that many coroutines, each with one call open. */
+static void s1_each(void)
+{
+#if defined(PEER_CALLS)
+    const long n = pb_n(200000);
+    pb_span begin;
+
+    calls_each(2000);
+    begin = pb_begin();
+    calls_each(n);
+    pb_out_span("S1.each", g_workers, pb_end(begin), (double)n, "call");
+#endif
+}
+
 static void s2(void)
 {
 #if defined(PEER_OFFLOAD) || defined(PEER_CALLS)
@@ -320,9 +334,15 @@ static const struct {
     const char *name;
     void (*run)(void);
 } g_workloads[] = {
-    { "L1", l1 }, { "L1f", l1f },           { "L2", l2 },
-    { "L3", l3 }, { "L3.sleep", l3_sleep }, { "S1", s1 },
-    { "S2", s2 }, { "idle-loop", idle },
+    { "L1", l1 },
+    { "L1f", l1f },
+    { "L2", l2 },
+    { "L3", l3 },
+    { "L3.sleep", l3_sleep },
+    { "S1", s1 },
+    { "S1.each", s1_each },
+    { "S2", s2 },
+    { "idle-loop", idle },
 };
 
 int main(int argc, char **argv)

@@ -21,7 +21,8 @@
 static const implementation g_all[] = {
     { "brood", "bench/brood_pool", "",
       T_TASKS T_ROUNDS "T6f:1 " W_WAITS W_QUIET, NULL },
-    { "brood", "bench/brood_loop", "", L_ALL S_ALL "idle-loop:1", NULL },
+    { "brood", "bench/brood_loop", "", L_ALL S_ALL "S1.each:1,2 idle-loop:1",
+      NULL },
     { "brood", "bench/brood_lineage", "", "lineage:1,2", NULL },
     { "mutex-pool", "bench/peers/t_pthread", "",
       T_TASKS T_ROUNDS W_WAITS W_QUIET, NULL },
@@ -87,6 +88,7 @@ const row_text plan_rows[] = {
     { "L3", "timers of 1 to 5 ms, set and fired" },
     { "L3.sleep", "what sleeps on the loop for 1 to 5 ms" },
     { "S1", "blocking calls from the loop, 1000 at a time" },
+    { "S1.each", "the same by 1000 coroutines, each one at a time" },
     { "S2", "blocking calls from the loop, one at a time" },
     { "idle-loop.first", "context switches in the second after work" },
     { "idle-loop", "the same in the second after that" },

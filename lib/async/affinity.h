@@ -138,9 +138,8 @@ void brood__slot_refuse_all(brood_affinity_pool_t *affinity);
 apr_status_t brood__roster_start(void *baton);
 void brood__roster_exit(void *baton);
 
-/* The calling thread serves a lease from now on; NULL: no more. */
-void brood__roster_serve(brood_affinity_pool_t *affinity,
-                         struct brood__lease_t *lease);
+/* The calling thread serves a lease, until that gives its slot back. */
+void brood__roster_serve(struct brood__lease_t *lease);
 
 /* Could a thread still be made? */
 int brood__roster_has_room(brood_affinity_pool_t *affinity);

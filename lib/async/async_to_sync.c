@@ -169,14 +169,27 @@ static apr_status_t await(brood__nest_t *nest, brood_future_t *future,
 apr_status_t brood__bridge_mark_slow(void)
 {
     brood_loop_manager_t *loop = brood__loop_current();
+    brood__scope_t *from = brood__self.now.scope;
     apr_status_t rv;
 
+    if (from == brood__self.derived.scope)
+        return APR_SUCCESS;
+    if (from == brood__self.derived.from) {
+        brood__scope_retain(brood__self.derived.scope);
+        brood__self_stand(brood__self.derived.scope);
+        return APR_SUCCESS;
+    }
     if (brood__variable(&g_loop_key) == loop)
         return APR_SUCCESS;
+    brood__scope_retain(from);
     brood_loop_manager_retain(loop);
     rv = brood__context_set(&g_loop_key, loop, release_loop);
-    if (rv != APR_SUCCESS)
+    if (rv == APR_SUCCESS) {
+        brood__self_remember(from, brood__self.now.scope);
+    } else {
         brood_loop_manager_release(loop);
+        brood__scope_release(from, 1);
+    }
     return rv;
 }
 

@@ -238,19 +238,32 @@ static apr_status_t serve(void *baton, void **unused)
     lease->task = NULL;
     brood__unlock(&lease->lock);
     brood_future_release(task);
-    brood__roster_serve(affinity, lease);
+    brood__roster_serve(lease);
     brood__future_settle(lease->opened, APR_SUCCESS, NULL);
 
     brood__lease_enter(lease);
     while ((errand = next(lease)))
         brood__lease_run(lease, errand);
+    brood__lease_finish(lease);
     brood__lease_leave();
-    if (affinity->options.on_context_end)
+    return APR_SUCCESS;
+}
+
+void brood__lease_finish(brood__lease_t *lease)
+{
+    brood_affinity_pool_t *affinity = lease->pool;
+    brood__frame_t saved;
+
+    if (lease->left)
+        return;
+    lease->left = 1;
+    if (affinity->options.on_context_end) {
+        brood__frame_begin(&saved, affinity->service, NULL);
         affinity->options.on_context_end(lease->id,
                                          affinity->options.hook_baton);
-    brood__roster_serve(affinity, NULL);
+        brood__frame_end(&saved);
+    }
     over(lease); /* (3) */
-    return APR_SUCCESS;
 }
 
 /* The oldest call; NULL: closed, and nothing is left. */

@@ -52,7 +52,9 @@ typedef struct brood__lease_t {
     brood_future_t *opened; /* settles on (2) or (4); one reference is ours */
     brood_future_t *over;   /* settles on (3) or (4); likewise */
     brood__link_t link;     /* in pool->leases; under the pool's lock */
-    int told_drain, told_cancel; /* by the pool's end; likewise */
+    int told_drain, told_cancel;    /* by the pool's end; likewise */
+    brood__affine_thread_t *thread; /* that serves it; likewise */
+    int left; /* nothing of it runs any more; its thread's alone */
 
     brood__lock_t lock;    /* SERIAL; guards all below */
     brood__cond_t wake;    /* something to do for the thread */
@@ -124,6 +126,10 @@ void brood__lease_fail(brood__lease_t *lease, apr_status_t status);
 
 /* Wait for OVER; never interrupted. */
 void brood__lease_await_end(brood__lease_t *lease);
+
+/* On its thread, closed and drained: on_context_end, and OVER. A call may be
+ * the one to say so, when its own future shall not settle before. */
+void brood__lease_finish(brood__lease_t *lease);
 
 /* On its thread: run what is queued now, after closing. */
 void brood__lease_drain(brood__lease_t *lease);

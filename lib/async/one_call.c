@@ -147,6 +147,8 @@ static apr_status_t run_one(void *baton, void **result)
             rv = tx->outcome == APR_SUCCESS ? ended : BROOD_EROLLEDBACK;
     }
     brood__lease_close(tx->lease, NULL, NULL);
+    /* Whoever has seen how it went may make the next one at once. */
+    brood__lease_finish(tx->lease);
     return rv;
 }
 

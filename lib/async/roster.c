@@ -101,11 +101,12 @@ static void refuse_oldest(brood_affinity_pool_t *affinity, apr_status_t status)
     brood__lease_release(oldest);
 }
 
-void brood__roster_serve(brood_affinity_pool_t *affinity, brood__lease_t *lease)
+void brood__roster_serve(brood__lease_t *lease)
 {
-    brood__lock(&affinity->lock);
+    brood__lock(&lease->pool->lock);
     tl_thread->lease = lease;
-    brood__unlock(&affinity->lock);
+    lease->thread = tl_thread;
+    brood__unlock(&lease->pool->lock);
 }
 
 int brood__roster_has_room(brood_affinity_pool_t *affinity)

@@ -74,6 +74,9 @@ void brood__slot_give(brood__lease_t *lease)
 
     brood__lock(&affinity->lock);
     brood__list_remove(&lease->link);
+    if (lease->thread)
+        lease->thread->lease = NULL;
+    lease->thread = NULL;
     pass_on(affinity);
     brood__unlock(&affinity->lock);
 }

@@ -139,3 +139,23 @@ static void leave(brood__scope_t *scope)
     }
     brood__scope_release(scope, 1);
 }
+
+void brood__self_remember(brood__scope_t *from, brood__scope_t *scope)
+{
+    brood__self_forget();
+    brood__scope_retain(scope);
+    brood__self.derived.from = from;
+    brood__self.derived.scope = scope;
+}
+
+void brood__self_forget(void)
+{
+    brood__scope_t *from = brood__self.derived.from;
+    brood__scope_t *scope = brood__self.derived.scope;
+
+    brood__self.derived.from = brood__self.derived.scope = NULL;
+    if (scope)
+        brood__scope_release(scope, 1);
+    if (from)
+        brood__scope_release(from, 1);
+}

@@ -59,6 +59,9 @@ typedef struct brood__self_t {
     int claimed;        /* brood_terminate() cleans this record just now */
     brood__link_t link; /* among all that are seen; these two under the lock of
                            self.c */
+    struct {
+        brood__scope_t *from, *scope; /* both held, or both NULL */
+    } derived; /* see brood__self_remember() */
 } brood__self_t;
 
 extern BROOD__THREAD_LOCAL brood__self_t brood__self;
@@ -98,6 +101,21 @@ void brood__self_exit_all(void);
 
 /* What a thread or task registered with brood__at_end_add(), newest first. */
 void brood__self_run_at_end(void);
+
+/* A loop marks the tasks of its coroutines by a context variable of its own
+ * (async/bridge.h). Many of them stand at one scope, so the scope that was made
+ * from it is remembered until the loop rests, and shared. Takes over a reference
+ * to `from`; takes one to `scope`. */
+void brood__self_remember(brood__scope_t *from, brood__scope_t *scope);
+void brood__self_forget(void);
+
+/* The thread is about to sleep: it keeps nobody alive. */
+BROOD__INLINE void brood__self_rest(void)
+{
+    brood__purse_empty(&brood__self.purse);
+    if (brood__self.derived.scope)
+        brood__self_forget();
+}
 
 /* ---- frames: around each task ------------------------------------------ */
 

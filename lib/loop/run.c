@@ -73,7 +73,7 @@ void brood__loop_serve(brood_loop_manager_t *loop, void (*first)(void *baton),
 
     brood__sub(&brood__busy, 1, relaxed);
     brood__os_context_home_fini(&loop->context);
-    brood__purse_empty(&brood__self.purse);
+    brood__self_rest();
     brood__self.now = frame;
     brood__self.place = place;
     brood__loop_here = NULL;

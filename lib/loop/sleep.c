@@ -43,7 +43,7 @@ void brood__loop_idle(brood_loop_manager_t *loop)
         return;
 
     limit = next_limit(loop);
-    brood__purse_empty(&brood__self.purse);
+    brood__self_rest();
     brood__store(&loop->idle, 1, relaxed);
     brood__sub(&brood__busy, 1, relaxed);
     if (!wait_a_moment(loop, limit))

@@ -260,6 +260,7 @@ int brood__executor_retire(brood__executor_t *executor)
 
     brood__lock(&executor->lock);
     executor->retired = 1;
+    brood__store(&executor->ever_started, 1, relaxed); /* BROOD_ESTOPPED */
     daemon = executor->options.daemon;
     brood__unlock(&executor->lock);
     return daemon;

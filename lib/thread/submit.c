@@ -259,7 +259,7 @@ void brood__run_here(brood__executor_t *executor, brood_future_t *task,
         brood__frame_begin(&saved, scope, NULL);
         rv = fn(baton, &value);
         brood__frame_end(&saved);
-        if (rv != APR_SUCCESS)
+        if (rv != APR_SUCCESS && rv != BROOD_ECANCELED)
             brood__unobserved(rv, NULL);
     }
     brood__add(rv == APR_SUCCESS ? &executor->ran_outside

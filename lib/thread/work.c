@@ -251,6 +251,15 @@ void brood__worker_run(brood__worker_t *worker, const brood__call_t *call)
     run(worker, call);
 }
 
+/* Did it end because it was asked to? That is no failure. */
+static int is_cancel(brood__worker_t *worker, apr_status_t rv)
+{
+    return rv == BROOD_ECANCELED
+           || (rv == BROOD_EINTERRUPTED
+               && (brood__load(&worker->executor->special, relaxed)
+                   & BROOD__SPECIAL_CANCEL));
+}
+
 /* A task that did not simply succeed. */
 static void task_ended(brood__worker_t *worker, const brood__call_t *call,
                        apr_status_t rv)
@@ -262,7 +271,7 @@ static void task_ended(brood__worker_t *worker, const brood__call_t *call,
         count = &worker->elsewhere;
     else if (rv == BROOD__TOMBSTONE)
         count = &worker->unrun;
-    else if (call->fn != brood__run_future)
+    else if (call->fn != brood__run_future && !is_cancel(worker, rv))
         brood__unobserved(rv, NULL);
     brood__store(count, brood__load(count, relaxed) + 1, relaxed);
     if (rv != BROOD__NOT_OURS)

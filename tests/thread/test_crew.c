@@ -179,6 +179,8 @@ static void idle_workers_leave(void)
             CU_ASSERT_EQUAL(stats_of(pool).workers, 4);
             for (i = 0; i < 4; i++)
                 door_open(&stoppers[i].go);
+            ASSERT_STATUS(APR_SUCCESS,
+                          brood_thread_manager_wait_idle(pool, FOREVER));
             WAIT_UNTIL(stats_of(pool).workers == stay);
             for (i = 0; i < 4; i++)
                 stopper_fini(&stoppers[i]);

@@ -202,7 +202,7 @@ static family_t g_family;
 
 static apr_status_t have_children(void *generation, void **value)
 {
-    char *next = (char *)generation - 1;
+    void *next = (void *)((uintptr_t)generation - 1);
     int i;
 
     (void)value;

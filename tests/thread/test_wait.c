@@ -15,6 +15,11 @@ static pool_t *narrow(int max, int spares)
     return pool_with(&options);
 }
 
+static void *before(void *n, unsigned less)
+{
+    return (void *)((uintptr_t)n - less);
+}
+
 static apr_status_t fib(void *n, void **value)
 {
     brood_future_t *futures[2] = { NULL, NULL };
@@ -27,7 +32,7 @@ static apr_status_t fib(void *n, void **value)
         return APR_SUCCESS;
     for (i = 0; i < 2 && rv == APR_SUCCESS; i++)
         rv = brood_thread_manager_submit(&futures[i], g_pool, fib,
-                                         (char *)n - i - 1, NULL);
+                                         before(n, (unsigned)i + 1), NULL);
     for (i = 0; i < 2 && rv == APR_SUCCESS; i++)
         rv = brood_future_get(futures[i], &values[i], FOREVER);
     for (i = 0; i < 2; i++)
@@ -62,7 +67,7 @@ static apr_status_t nest(void *n, void **value)
 
     (void)value;
     if (n)
-        rv = brood_thread_manager_submit(&future, g_pool, nest, (char *)n - 1,
+        rv = brood_thread_manager_submit(&future, g_pool, nest, before(n, 1),
                                          NULL);
     if (n && rv == APR_SUCCESS)
         rv = brood_future_get(future, NULL, FOREVER);
@@ -77,13 +82,21 @@ static void nesting_goes_as_deep_as_the_stack(void)
     drain_and_leave(g_pool);
 }
 
+static void quiet(apr_status_t status, const char *name, void *unused)
+{
+    (void)status;
+    (void)name;
+    (void)unused;
+}
+
 static void beyond_the_stack_spares_help(void)
 {
     options_t options = options_of(1, 1);
-    static const int spares[] = { -1, 20 };
+    static const int spares[] = { -1, 300 };
     static const apr_status_t expected[] = { BROOD_EDEADLK, APR_SUCCESS };
     unsigned i;
 
+    brood_unobserved_hook_set(quiet, NULL);
     options.stack_size = 256 * 1024;
     for (i = 0; i < COUNT(spares); i++) {
         options.max_spares = spares[i];
@@ -92,6 +105,7 @@ static void beyond_the_stack_spares_help(void)
                       outcome(submit(g_pool, nest, (void *)2000)));
         drain_and_leave(g_pool);
     }
+    brood_unobserved_hook_set(NULL, NULL);
 }
 
 static apr_status_t wait_for(void *future, void **value)
@@ -220,7 +234,7 @@ static apr_status_t submit_own_and_wait(void *unused, void **value)
     door_wait(&g_helper.submitted); /* strangers are queued, too */
     tl_waits = 1;
     if (rv == APR_SUCCESS)
-        rv = brood_future_wait(g_helper.later, AN_HOUR);
+        rv = brood_future_wait(g_helper.later, FOREVER);
     tl_waits = 0;
     return rv;
 }

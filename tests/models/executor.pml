@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * executor.pml: how workers sleep and who wakes them; lib/thread/executor.h,
+ * rest.c and sentinel.c for Spin.
+ *
+ * Two workers and three producers with one task each: A blocks its worker until
+ * B has run, C does nothing. Spin reports a deadlock when B is queued and nobody
+ * will ever come, and the process `end_of_all` fails when anything else is left.
+ *
+ * Memory is that of x86: each process has a buffer of stores (`sb`) that reach
+ * memory in order, but later, unless the process executes a full fence, or
+ * anybody the heavy one. A light fence is no instruction at all.
+ *
+ * Each of these leaves one step out, and must then be found to be wrong:
+ *   -DNO_LAST_LOOK   a sleeper does not look at the queues after `need` is set
+ *   -DNO_RECHECK     ... nor whether a searcher has left meanwhile
+ *   -DNO_NEED        a searcher that found work does not raise `need`
+ *   -DNO_MORE_LEFT   ... nor looks once more afterwards
+ *   -DNO_SEEK        a sentinel joins the work and leaves nobody on duty
+ *   -DNO_WAKE_FENCE  a waker looks who searches before its `need` = 0 is seen
+ *   -DNO_HEAVY       the sleeper's fence is as light as the producer's
+ */
+
+#define WORKERS   2
+#define PRODUCERS 3
+#define MAX       2 /* workers that may run */
+#define CPUS      2
+
+#define NEED      0
+#define SEARCHING 1
+#define WATCHING  2
+#define PUT       3 /* + producer: its task is published */
+#define WORDS     6
+
+byte mem[WORDS];
+chan sb[5] = [3] of { byte, byte }; /* WORKERS + PRODUCERS; the workers first */
+
+bool taken[PRODUCERS];
+bool opened; /* B has run */
+
+/* Under the lock, or changed by atomic operations that are full fences. */
+bit locked;
+byte n_asleep, n_active = WORKERS, awake = WORKERS;
+bool asleep[WORKERS], stuck[WORKERS], in_task[WORKERS], gate[WORKERS];
+bool seeks[WORKERS]; /* it is the searcher */
+
+byte done; /* producers that are through */
+
+inline store(word, value)
+{
+	sb[me]!word,value
+}
+
+/* All that a process has stored is in memory. */
+inline fence()
+{
+	d_step {
+		do
+		:: nempty(sb[me]) -> sb[me]?w,v; mem[w] = v
+		:: empty(sb[me]) -> break
+		od;
+		w = 0; v = 0
+	}
+}
+
+inline heavy()
+{
+#ifndef NO_HEAVY
+	d_step {
+		i = 0;
+		do
+		:: i < WORKERS + PRODUCERS ->
+			do
+			:: nempty(sb[i]) -> sb[i]?w,v; mem[w] = v
+			:: empty(sb[i]) -> break
+			od;
+			i++
+		:: else -> break
+		od;
+		i = 0; w = 0; v = 0
+	}
+#else
+	skip
+#endif
+}
+
+inline lock()
+{
+	atomic { !locked -> locked = 1; fence() }
+}
+
+inline unlock()
+{
+	atomic { fence(); locked = 0 }
+}
+
+#define QUEUED(p) (mem[PUT + p] && !taken[p])
+#define SOME      (QUEUED(0) || QUEUED(1) || QUEUED(2))
+
+/* A process knows its own stores at once; here it never has one in its buffer
+ * that it asks for, but for `searching`, which it has just left. */
+inline set_need()
+{
+	if
+	:: n_asleep || awake < MAX ->
+		if
+		:: !mem[WATCHING] ->
+			if
+			:: !mem[SEARCHING] || left_search ->
+				if
+				:: !mem[NEED] -> store(NEED, 1)
+				:: else
+				fi
+			:: else
+			fi
+		:: else
+		fi
+	:: else
+	fi
+}
+
+inline wake()
+{
+	lock();
+	store(NEED, 0);
+#ifndef NO_WAKE_FENCE
+	fence();
+#endif
+	if
+	:: mem[WATCHING] -> skip
+	:: else ->
+		if
+		:: mem[SEARCHING] -> skip
+		:: else ->
+			if
+			:: n_active >= MAX -> skip
+			:: else -> d_step {
+				i = 0;
+				do
+				:: i < WORKERS && !asleep[i] -> i++
+				:: else -> break
+				od;
+				if
+				:: i < WORKERS ->
+					asleep[i] = 0;
+					n_asleep--;
+					mem[WATCHING] = 1;
+					gate[i] = 1
+				:: else
+				fi;
+				i = 0
+				}
+			fi
+		fi
+	fi;
+	unlock()
+}
+
+/* brood__worker_found() */
+inline found()
+{
+	seeks[me] = 0;
+	store(SEARCHING, 0);
+	left_search = 1;
+	if
+	:: mem[WATCHING] -> skip
+	:: else ->
+		if
+		:: wake() /* it has happened often enough */
+		::
+#ifndef NO_NEED
+			set_need();
+#endif
+#ifndef NO_MORE_LEFT
+			heavy();
+			if
+			:: SOME -> wake()
+			:: else
+			fi
+#endif
+		fi
+	fi;
+	left_search = 0
+}
+
+proctype producer(byte me; byte p)
+{
+	byte i, w, v;
+
+	store(PUT + p, 1);
+	/* light fence */
+	if
+	:: mem[NEED] -> wake()
+	:: else
+	fi;
+	done++
+}
+
+/* One task of any lane. */
+inline take()
+{
+	atomic {
+		if
+		:: QUEUED(0) -> taken[0] = 1; task = 0
+		:: QUEUED(1) -> taken[1] = 1; task = 1
+		:: QUEUED(2) -> taken[2] = 1; task = 2
+		:: !QUEUED(0) || !QUEUED(1) || !QUEUED(2) -> task = 3 /* nothing, or a
+						 lane that somebody else looks at */
+		fi
+	}
+}
+
+inline run()
+{
+	if
+	:: task == 0 ->
+		in_task[me] = 1;
+		opened; /* blocks */
+		in_task[me] = 0
+	:: task == 1 -> opened = 1
+	:: else
+	fi;
+	atomic {
+		if
+		:: stuck[me] -> stuck[me] = 0; awake++
+		:: else
+		fi
+	}
+}
+
+inline cas_searching()
+{
+	atomic {
+		fence();
+		if
+		:: !seeks[me] && !mem[SEARCHING] -> mem[SEARCHING] = 1; seeks[me] = 1
+		:: else
+		fi
+	}
+}
+
+proctype worker(byte me)
+{
+	byte i, w, v, task;
+	bool left_search;
+
+work:
+	take();
+	if
+	:: task < 3 ->
+		if
+		:: seeks[me] -> found()
+		:: else
+		fi;
+		run();
+		goto work
+	:: else
+	fi;
+
+	/* brood__worker_rest() */
+	if
+	:: !seeks[me] ->
+		cas_searching();
+		if
+		:: seeks[me] && mem[NEED] -> store(NEED, 0)
+		:: else
+		fi
+	:: else
+	fi;
+	if
+	:: seeks[me] && SOME -> goto work
+	:: true
+	fi;
+	if
+	:: seeks[me] -> seeks[me] = 0; store(SEARCHING, 0)
+	:: else
+	fi;
+
+	lock();
+	atomic {
+		n_active--;
+		if
+		:: stuck[me] -> stuck[me] = 0
+		:: else -> awake--
+		fi
+	}
+lie_down:
+	atomic { asleep[me] = 1; n_asleep++; gate[me] = 0 }
+	set_need();
+	unlock();
+	heavy();
+#ifndef NO_RECHECK
+	if
+	:: !mem[NEED] ->
+		set_need();
+		heavy()
+	:: else
+	fi;
+#endif
+#ifndef NO_LAST_LOOK
+	if
+	:: mem[NEED] && SOME -> wake()
+	:: else
+	fi;
+#endif
+
+end_asleep:
+	gate[me];
+
+	/* brood__worker_watch(): a tick that would change nothing is left out. */
+tick:
+	(awake == 0) || (SOME && awake < CPUS)
+		|| (in_task[0] && !stuck[0] && !opened)
+		|| (in_task[1] && !stuck[1] && !opened);
+	lock();
+	d_step {
+		i = 0;
+		do
+		:: i < WORKERS ->
+			if
+			:: in_task[i] && !stuck[i] && !opened -> stuck[i] = 1; awake--
+			:: else
+			fi;
+			i++
+		:: else -> break
+		od;
+		i = 0
+	}
+	if
+	:: SOME && n_active < MAX && awake < CPUS ->
+		store(WATCHING, 0);
+		atomic { n_active++; awake++ };
+		unlock();
+#ifndef NO_SEEK
+		heavy();
+		cas_searching();
+#endif
+		goto work
+	:: !(SOME && n_active < MAX) && awake == 0 ->
+		store(WATCHING, 0);
+		unlock();
+		lock();
+		goto lie_down
+	:: else ->
+		unlock();
+		goto tick
+	fi
+}
+
+/* Stores reach memory at some time. */
+active proctype memory()
+{
+	byte w, v;
+
+end:
+	do
+	:: atomic { sb[0]?w,v -> mem[w] = v; w = 0; v = 0 }
+	:: atomic { sb[1]?w,v -> mem[w] = v; w = 0; v = 0 }
+	:: atomic { sb[2]?w,v -> mem[w] = v; w = 0; v = 0 }
+	:: atomic { sb[3]?w,v -> mem[w] = v; w = 0; v = 0 }
+	:: atomic { sb[4]?w,v -> mem[w] = v; w = 0; v = 0 }
+	od
+}
+
+/* Nothing moves any more. */
+active proctype end_of_all()
+{
+	timeout;
+	assert(done == PRODUCERS && !SOME && opened);
+	assert(n_asleep == WORKERS && mem[NEED])
+}
+
+init {
+	atomic {
+		mem[NEED] = 0; /* all that may be work */
+		run worker(0);
+		run worker(1);
+		run producer(2, 0);
+		run producer(3, 1);
+		run producer(4, 2)
+	}
+}
