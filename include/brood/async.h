@@ -93,6 +93,10 @@ brood_sync_to_async(brood_future_t **future, brood_task_fn *fn, void *baton,
 /**
  * Run a coroutine on a loop and wait for it. In a coroutine it awaits.
  *
+ * On a thread of an affinity pool, calls of the same context (or, of a general
+ * call, general ones) that come back from the coroutine run on the waiting
+ * thread: they cannot wait for each other.
+ *
  * @param[out] value     the coroutine's value, the caller's from now on; may be
  *                       NULL (then it is freed by the task's `free_value`).
  * @param      coroutine the work; it may await.

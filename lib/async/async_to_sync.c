@@ -172,15 +172,16 @@ apr_status_t brood__bridge_mark_slow(void)
     brood__scope_t *from = brood__self.now.scope;
     apr_status_t rv;
 
-    if (from == brood__self.derived.scope)
+    if (brood__variable(&g_loop_key) == loop)
         return APR_SUCCESS;
-    if (from == brood__self.derived.from) {
+    /* A thread may have run another loop, a private one, before. */
+    if (from == brood__self.derived.from
+        && brood__values_get(brood__self.derived.scope->values, &g_loop_key)
+               == loop) {
         brood__scope_retain(brood__self.derived.scope);
         brood__self_stand(brood__self.derived.scope);
         return APR_SUCCESS;
     }
-    if (brood__variable(&g_loop_key) == loop)
-        return APR_SUCCESS;
     brood__scope_retain(from);
     brood_loop_manager_retain(loop);
     rv = brood__context_set(&g_loop_key, loop, release_loop);

@@ -222,7 +222,6 @@ static void over(brood__lease_t *lease)
 static apr_status_t serve(void *baton, void **unused)
 {
     brood__lease_t *lease = baton;
-    brood_affinity_pool_t *affinity = lease->pool;
     brood_future_t *task;
     brood__errand_t *errand;
 

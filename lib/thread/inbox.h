@@ -100,6 +100,7 @@ typedef struct brood__lane_t {
 } brood__lane_t;
 
 #define BROOD__LANES 4096 /* producers of one inbox at a time */
+#define BROOD__WORD  64   /* bits of a word of the map of active lanes */
 
 struct brood__inbox_t {
     /* Read by every submit, seldom written. */
@@ -112,7 +113,7 @@ struct brood__inbox_t {
     /* Consumers' view. */
     atomic_uint n_lanes BROOD__ALIGNED(BROOD__LINE); /* high-water mark */
     _Atomic(brood__lane_t *) *lanes;                 /* BROOD__LANES of them */
-    atomic_ullong *active; /* one bit a lane; BROOD__LANES / 64 words */
+    atomic_ullong *active; /* one bit a lane; BROOD__LANES / BROOD__WORD words */
     unsigned n_words;      /* fixed */
 
     /* Called by a consumer for a sampled task: how long it was queued, ns. */

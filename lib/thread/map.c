@@ -39,6 +39,10 @@ typedef struct map_t {
     void (*destroy)(void *baton);
 } map_t;
 
+static apr_status_t begin(brood_future_t **future,
+                          brood_thread_manager_t *manager, map_t *map,
+                          apr_size_t runners,
+                          const brood_task_options_t *options);
 static apr_status_t run(void *map, void **unused);
 static int do_chunk(map_t *map);
 static void give_up(map_t *map, apr_status_t status);
@@ -130,7 +134,6 @@ apr_status_t brood_thread_manager_map(brood_future_t **future,
                                       const brood_task_options_t *options)
 {
     brood_task_options_t full;
-    brood_future_t *result;
     apr_size_t runners;
     apr_status_t rv;
     map_t *map;
@@ -154,19 +157,30 @@ apr_status_t brood_thread_manager_map(brood_future_t **future,
     map = map_make(fn, base, n ? n : 1, stride, chunk, &full);
     if (!map)
         return APR_ENOMEM;
-    result = map->future;
     map->executor = &manager->executor;
     if (n == 0) /* one runner finds nothing to do, so types are checked too */
         map->n = 0;
     if (runners > map->chunks)
         runners = map->chunks;
+    return begin(future, manager, map, runners, &full);
+}
+
+/* Queue the runners; on failure nothing was made. */
+static apr_status_t begin(brood_future_t **future,
+                          brood_thread_manager_t *manager, map_t *map,
+                          apr_size_t runners,
+                          const brood_task_options_t *options)
+{
+    brood_future_t *result = map->future;
+    apr_status_t rv;
+
     brood__add(&map->refs, 1, relaxed); /* ours */
-    rv = submit_runners(manager, map, runners, &full);
+    rv = submit_runners(manager, map, runners, options);
     if (rv != APR_SUCCESS) {
         map_unmake(map);
         return rv;
     }
-    if (n == 0)
+    if (map->n == 0)
         (void)do_chunk(map);
     release(map);
     if (future)

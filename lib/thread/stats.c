@@ -25,6 +25,22 @@ static void add_workers(brood__executor_t *executor, sum_t *sum)
     }
 }
 
+static void read_crew(brood__executor_t *executor, brood_stats_t *stats)
+{
+    int asleep;
+
+    brood__lock(&executor->lock);
+    asleep = brood__load(&executor->n_asleep, relaxed);
+    stats->workers = (uint64_t)executor->n_threads;
+    stats->idle = asleep > 0 ? (uint64_t)asleep : 0;
+    stats->idle += executor->sentinel != NULL;
+    stats->blocked = (uint64_t)executor->n_blocked;
+    stats->started = executor->n_started;
+    stats->wakes = executor->n_wakes;
+    stats->submitted = executor->n_errands_put;
+    brood__unlock(&executor->lock);
+}
+
 /* What is queued follows from what was put and what has ended, so that nothing
  * is counted twice on the way; while tasks move it may lag. */
 void brood__executor_stats(brood__executor_t *executor, brood_stats_t *stats)
@@ -38,19 +54,9 @@ void brood__executor_stats(brood__executor_t *executor, brood_stats_t *stats)
 
     add_workers(executor, &sum);
     (void)brood__inbox_queued(&executor->inbox, &oldest);
-    brood__lock(&executor->lock);
-    stats->submitted = brood__inbox_put(&executor->inbox) + sum.spawned
-                       + executor->n_errands_put
-                       + brood__load(&executor->here, relaxed);
-    stats->workers = (uint64_t)executor->n_threads;
-    stats->idle = brood__load(&executor->n_asleep, relaxed) > 0
-                      ? (uint64_t)brood__load(&executor->n_asleep, relaxed)
-                      : 0;
-    stats->idle += executor->sentinel != NULL;
-    stats->blocked = (uint64_t)executor->n_blocked;
-    stats->started = executor->n_started;
-    stats->wakes = executor->n_wakes;
-    brood__unlock(&executor->lock);
+    read_crew(executor, stats);
+    stats->submitted += brood__inbox_put(&executor->inbox) + sum.spawned
+                        + brood__load(&executor->here, relaxed);
 
     /* A tombstone that a worker met is in `ran` and in `unrun`. */
     sum.ran -= sum.elsewhere; /* in `ran` of whoever ran it in place */

@@ -162,7 +162,7 @@ static inline void vacate(occupied_t *all)
     door_fini(&all->hold);
 }
 
-#define HOARDERS 24
+#define HOARDERS 40
 #define HOARD    64 /* futures: as many as a thread keeps for itself */
 
 typedef struct hoard_t {

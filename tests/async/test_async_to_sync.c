@@ -65,6 +65,19 @@ static apr_status_t bridge(void *baton, void **result)
     return place->rv;
 }
 
+static apr_status_t bridge_by_a_call(void *baton, void **result)
+{
+    place_t *place = baton;
+    brood_async_options_t options = BROOD_ASYNC_OPTIONS_INIT;
+    brood_future_t *future = NULL;
+    apr_status_t rv;
+
+    (void)result;
+    options.pool = place->pool;
+    rv = brood_sync_to_async(&future, bridge, place, &options);
+    return rv == APR_SUCCESS ? finish(future) : rv;
+}
+
 static void without_a_loop_it_runs_on_the_calling_thread(void)
 {
     place_t place = { 0 };
@@ -72,6 +85,20 @@ static void without_a_loop_it_runs_on_the_calling_thread(void)
     ASSERT_STATUS(APR_SUCCESS, bridge(&place, (void **)&place.pool));
     CU_ASSERT_EQUAL(place.thread, this_thread());
     CU_ASSERT_PTR_NOT_NULL(place.loop);
+}
+
+static void private_loops_one_after_the_other_are_not_mixed_up(void)
+{
+    place_t place = { .pool = pool_of(2) };
+    int i;
+
+    for (i = 0; i < 20; i++) {
+        place.loop = NULL;
+        ASSERT_STATUS(APR_SUCCESS, brood_async_to_sync(NULL, bridge_by_a_call,
+                                                       &place, NULL));
+        CU_ASSERT_EQUAL(place.thread, this_thread());
+        CU_ASSERT_PTR_NOT_NULL(place.loop);
+    }
 }
 
 static void the_loop_of_the_options_comes_first(void)
@@ -95,19 +122,6 @@ static void a_running_default_loop_is_found(void)
     stop_loop(loop);
     ASSERT_STATUS(APR_SUCCESS, bridge(&place, (void **)&place.pool));
     CU_ASSERT_EQUAL(place.thread, this_thread());
-}
-
-static apr_status_t bridge_by_a_call(void *baton, void **result)
-{
-    place_t *place = baton;
-    brood_async_options_t options = BROOD_ASYNC_OPTIONS_INIT;
-    brood_future_t *future = NULL;
-    apr_status_t rv;
-
-    (void)result;
-    options.pool = place->pool;
-    rv = brood_sync_to_async(&future, bridge, place, &options);
-    return rv == APR_SUCCESS ? finish(future) : rv;
 }
 
 static void a_blocking_call_comes_back_to_the_loop_it_descends_from(void)
@@ -395,6 +409,8 @@ static void bad_input_runs_nothing(void)
  * goes when that loop runs again, or with it. */
 static const test_t tests[] = {
     TEST(without_a_loop_it_runs_on_the_calling_thread),
+    TEST_KEEPS(private_loops_one_after_the_other_are_not_mixed_up,
+               KEEPS_MEMORY),
     TEST(the_loop_of_the_options_comes_first),
     TEST(a_running_default_loop_is_found),
     TEST_KEEPS(a_blocking_call_comes_back_to_the_loop_it_descends_from,

@@ -400,9 +400,9 @@ static const test_t tests[] = {
     TEST(the_options_pool_comes_before_the_one_in_use),
     TEST(the_pool_in_use_is_inherited_and_the_transactions_wins),
     TEST_KEEPS(there_is_a_default_pool, KEEPS_ALL),
-    /* the tables of its loop grow, and stay */
+    /* the tables of the loop grow, and stay */
     TEST_KEEPS(coroutines_hold_transactions_over_their_awaits, KEEPS_MEMORY),
-    TEST(a_coroutine_that_forgets_it_rolls_it_back),
+    TEST_KEEPS(a_coroutine_that_forgets_it_rolls_it_back, KEEPS_MEMORY),
     TEST(a_bare_loop_thread_may_not_begin),
     TEST(one_call_can_be_a_transaction),
     TEST(one_call_needs_a_free_thread_at_once),

@@ -98,6 +98,9 @@ inline unlock()
 #define QUEUED(p) (mem[PUT + p] && !taken[p])
 #define SOME      (QUEUED(0) || QUEUED(1) || QUEUED(2))
 
+/* Its CPU clock does. */
+#define STANDS_STILL(n) (in_task[n] && !stuck[n] && !opened)
+
 /* A process knows its own stores at once; here it never has one in its buffer
  * that it asks for, but for `searching`, which it has just left. */
 inline set_need()
@@ -211,7 +214,7 @@ inline take()
 	}
 }
 
-inline run()
+inline run_task()
 {
 	if
 	:: task == 0 ->
@@ -253,7 +256,7 @@ work:
 		:: seeks[me] -> found()
 		:: else
 		fi;
-		run();
+		run_task();
 		goto work
 	:: else
 	fi;
@@ -310,16 +313,15 @@ end_asleep:
 
 	/* brood__worker_watch(): a tick that would change nothing is left out. */
 tick:
-	(awake == 0) || (SOME && awake < CPUS)
-		|| (in_task[0] && !stuck[0] && !opened)
-		|| (in_task[1] && !stuck[1] && !opened);
+	(awake == 0 || (SOME && awake < CPUS) || STANDS_STILL(0)
+	 || STANDS_STILL(1));
 	lock();
 	d_step {
 		i = 0;
 		do
 		:: i < WORKERS ->
 			if
-			:: in_task[i] && !stuck[i] && !opened -> stuck[i] = 1; awake--
+			:: STANDS_STILL(i) -> stuck[i] = 1; awake--
 			:: else
 			fi;
 			i++

@@ -58,7 +58,7 @@ proctype memory()
 {
 end:
 	do
-	:: put < late_put -> put++
+	:: atomic { put < late_put -> put++ }
 	:: atomic { put == late_put && has_late_active ->
 			marked = late_active; has_late_active = 0 }
 	od
