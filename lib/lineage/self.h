@@ -61,7 +61,7 @@ typedef struct brood__self_t {
                            self.c */
     struct {
         brood__scope_t *from, *scope; /* both held, or both NULL */
-    } derived; /* see brood__self_remember() */
+    } derived;                        /* see brood__self_remember() */
 } brood__self_t;
 
 extern BROOD__THREAD_LOCAL brood__self_t brood__self;

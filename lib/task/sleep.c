@@ -23,9 +23,9 @@ static void plain_wake(brood__place_t *place, brood__sleep_t *sleep);
 static apr_status_t plain_sleep(brood__place_t *place, brood__sleep_t *sleep,
                                 int64_t deadline, brood_future_t *on);
 
-static const brood__place_ops_t plain_ops = { NULL,       NULL, plain_sleep,
-                                              plain_wake, 1,    NULL,
-                                              NULL };
+static const brood__place_ops_t plain_ops = { .sleep = plain_sleep,
+                                              .wake = plain_wake,
+                                              .spins = 1 };
 
 brood__place_t brood__place_plain = { &plain_ops };
 

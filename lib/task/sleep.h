@@ -65,6 +65,10 @@ typedef struct brood__place_ops_t {
      * around it, or NULL), before its future settles: from then on the name may
      * be gone. For watchdogs. NULL: nobody cares. */
     void (*name)(struct brood__place_t *place, const char *name);
+
+    /* Would nobody be left to run what is queued here, if the caller slept? NULL:
+     * never. */
+    int (*alone)(struct brood__place_t *place);
 } brood__place_ops_t;
 
 typedef struct brood__place_t {

@@ -210,17 +210,23 @@ static apr_status_t wait_any(const set_t *set, int64_t deadline,
 }
 
 /*
- * Run what is awaited in place; true when it is settled. What runs here keeps us
- * until it ends, so never where something else may end the wait before: a time
- * limit, or another future of the set.
+ * Run what is awaited in place; true when something is settled. What runs here
+ * keeps us until it ends, so never where something else may end the wait before:
+ * a time limit, or another future of the set, unless nobody else is left to run
+ * any of them.
  */
 static int help_one(const set_t *set, int64_t deadline)
 {
-    if (set->n > 1 || deadline >= 0)
+    const brood__place_ops_t *ops = brood__place()->ops;
+    apr_size_t i;
+
+    if (deadline >= 0
+        || (set->n > 1 && (!ops->alone || !ops->alone(brood__place()))))
         return 0;
-    while (brood__sleep_help(set->futures[0]))
-        if (any_settled((void *)set))
-            return 1;
+    for (i = 0; i < set->n; i++)
+        while (brood__sleep_help(set->futures[i]))
+            if (any_settled((void *)set))
+                return 1;
     return 0;
 }
 

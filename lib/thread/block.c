@@ -14,22 +14,26 @@
 static int help(brood__place_t *place, brood_future_t *const *futures,
                 size_t n);
 static int help_one(void *worker, brood_future_t *future);
+static int help_running(brood__worker_t *worker, brood_future_t *future);
 static void run_in_place(brood__worker_t *worker, brood_future_t *future);
 static int help_own(brood__worker_t *worker);
 static apr_status_t sleep_in_task(brood__place_t *place, brood__sleep_t *sleep,
                                   int64_t deadline, brood_future_t *on);
 static int canceled(brood__place_t *place);
+static int alone(brood__place_t *place);
 static void name(brood__place_t *place, const char *shown);
-static void begin(brood__worker_t *worker)
-    BROOD__NO_ANALYSIS;
-static void end(brood__worker_t *worker)
-    BROOD__NO_ANALYSIS;
+static void begin(brood__worker_t *worker) BROOD__NO_ANALYSIS;
+static void end(brood__worker_t *worker) BROOD__NO_ANALYSIS;
 static int nobody_left(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
 
-const brood__place_ops_t brood__worker_place_ops
-    = { NULL, help, sleep_in_task, brood__park_wake, 1, canceled,
-        name };
+const brood__place_ops_t brood__worker_place_ops = { .help = help,
+                                                     .sleep = sleep_in_task,
+                                                     .wake = brood__park_wake,
+                                                     .spins = 1,
+                                                     .canceled = canceled,
+                                                     .name = name,
+                                                     .alone = alone };
 
 static brood__worker_t *worker_at(brood__place_t *place)
 {
@@ -37,8 +41,7 @@ static brood__worker_t *worker_at(brood__place_t *place)
 }
 
 /* Run an awaited task that is still queued here. */
-static int help(brood__place_t *place, brood_future_t *const *futures,
-                size_t n)
+static int help(brood__place_t *place, brood_future_t *const *futures, size_t n)
 {
     brood__worker_t *worker = worker_at(place);
     size_t i;
@@ -58,9 +61,8 @@ static int help_one(void *baton, brood_future_t *future)
     if (brood__os_stack_left() < STACK_NEEDED
         || brood__load(&executor->special, relaxed) & BROOD__SPECIAL_CANCEL)
         return 0;
-    if ((state & BROOD__PHASE) == BROOD__RUNNING && future->home
-        && future->home->ops->help)
-        return future->home->ops->help(future, help_one, worker);
+    if ((state & BROOD__PHASE) == BROOD__RUNNING)
+        return help_running(worker, future);
     if ((state & BROOD__PHASE) != BROOD__QUEUED
         || future->home != &executor->home
         || (future->extra && brood__load(&future->extra->delayed, acquire))
@@ -68,6 +70,19 @@ static int help_one(void *baton, brood_future_t *future)
         return 0;
     run_in_place(worker, future);
     return 1;
+}
+
+/* Not queued itself, but perhaps what it consists of is. Its home is there only
+ * as long as it runs, and it does not settle while we hold its lock. */
+static int help_running(brood__worker_t *worker, brood_future_t *future)
+{
+    const brood__home_ops_t *ops = NULL;
+
+    brood__future_lock(future);
+    if ((brood__load(&future->state, relaxed) & BROOD__PHASE) == BROOD__RUNNING)
+        ops = future->home->ops; /* static */
+    brood__future_unlock(future);
+    return ops && ops->help && ops->help(future, help_one, worker);
 }
 
 /* Claimed. Whoever finds its slot later leaves the reference to its scope to
@@ -158,6 +173,20 @@ static int canceled(brood__place_t *place)
            != 0;
 }
 
+static int alone(brood__place_t *place)
+{
+    brood__executor_t *executor = worker_at(place)->executor;
+    int none;
+
+    brood__lock(&executor->lock);
+    none = executor->n_active - executor->n_blocked <= 1
+           && !brood__load(&executor->n_asleep, relaxed) && !executor->sentinel
+           && executor->n_threads >= executor->options.max_workers
+                                         + executor->options.max_spares;
+    brood__unlock(&executor->lock);
+    return none;
+}
+
 /* For the watchdog; see watch.c. */
 static void name(brood__place_t *place, const char *shown)
 {
@@ -236,8 +265,7 @@ static void end(brood__worker_t *worker)
 static int nobody_left(brood__executor_t *executor)
 {
     return executor->n_active == executor->n_blocked
-           && !brood__load(&executor->n_asleep, relaxed)
-           && !executor->sentinel
+           && !brood__load(&executor->n_asleep, relaxed) && !executor->sentinel
            && (!brood__executor_can_spawn(executor)
                || brood__executor_spawn(executor, 0) != APR_SUCCESS);
 }

@@ -11,8 +11,7 @@
 
 #include "thread/worker.h"
 
-static void let_in(brood__executor_t *executor)
-    BROOD__REQUIRES(executor->lock);
+static void let_in(brood__executor_t *executor) BROOD__REQUIRES(executor->lock);
 
 apr_status_t brood__capacity_take(brood__executor_t *executor, int n)
 {
@@ -48,8 +47,8 @@ static void let_in(brood__executor_t *executor)
     brood__link_t *list = &executor->space_waiters;
 
     while (!brood__list_empty(list)) {
-        brood__sleeper_t *sleeper
-            = BROOD__CONTAINER(list->next, brood__sleeper_t, link);
+        brood__sleeper_t *sleeper = BROOD__CONTAINER(list->next,
+                                                     brood__sleeper_t, link);
 
         if (sleeper->n > room)
             return;

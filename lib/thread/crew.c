@@ -21,8 +21,10 @@
 
 static brood__worker_t *get_record(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
-static void put_back(brood__worker_t *worker)
-    BROOD__NO_ANALYSIS;
+static void refuse_all(brood__executor_t *executor,
+                       apr_status_t status) BROOD__NO_ANALYSIS;
+static void hand_over(brood__worker_t *worker, int alone) BROOD__NO_ANALYSIS;
+static void put_back(brood__worker_t *worker) BROOD__NO_ANALYSIS;
 
 apr_status_t brood__executor_spawn(brood__executor_t *executor, int watching)
 {
@@ -57,8 +59,8 @@ apr_status_t brood__executor_spawn(brood__executor_t *executor, int watching)
     }
     executor->n_threads++;
     executor->n_started++;
-    worker->put_before
-        = brood__inbox_put(&executor->inbox) + executor->n_errands_put;
+    worker->put_before = brood__inbox_put(&executor->inbox)
+                         + executor->n_errands_put;
     brood__and(&executor->inbox.rare, ~(unsigned)BROOD__RARE_NOBODY, relaxed);
     brood__executor_set_need(executor);
     brood__executor_watch(executor);
@@ -82,43 +84,30 @@ void brood__worker_leave(brood__worker_t *worker, apr_status_t start_status)
 {
     brood__executor_t *executor = worker->executor;
     brood__thread_t *before;
-    int rests = 0, alone;
+    int failed = start_status != APR_SUCCESS;
+    int rests, alone;
 
-    if (start_status != APR_SUCCESS)
+    if (failed)
         brood__log(BROOD_LOG_ERROR, "a worker of '%s' could not start: %d",
-                   executor->prefix ? executor->prefix : "brood",
-                   start_status);
+                   executor->prefix ? executor->prefix : "brood", start_status);
     brood__lock(&executor->lock);
     if (worker->state != BROOD__WORKER_LEAVING)
         brood__worker_dismiss(worker);
     alone = executor->n_threads == 0;
     if (alone)
         brood__or(&executor->inbox.rare, BROOD__RARE_NOBODY, relaxed);
-    if (start_status != APR_SUCCESS && alone) {
-        executor->start_status = start_status;
-        brood__unlock(&executor->lock);
-        brood__inbox_settle(&executor->inbox);
-        brood__executor_refuse_queued(executor, start_status);
-        brood__lock(&executor->lock);
-    }
+    if (failed && alone)
+        refuse_all(executor, start_status);
     before = executor->ended;
     executor->ended = worker->thread;
     put_back(worker);
-    if (start_status != APR_SUCCESS) /* it may have been on duty */
-        brood__executor_set_need(executor);
-    if (start_status != APR_SUCCESS && !alone) {
-        /* What came meanwhile relied on this worker: one more try for it. What
-         * was there before stays for those that live. */
-        brood__executor_set_need(executor);
-        if (worker->put_before
-            != brood__inbox_put(&executor->inbox) + executor->n_errands_put)
-            brood__executor_wake_locked(executor);
-    }
-    if (executor->n_threads + executor->n_leaving == 0
-        && executor->state == BROOD__ENDING) {
+    if (failed)
+        hand_over(worker, alone);
+    rests = executor->n_threads + executor->n_leaving == 0
+            && executor->state == BROOD__ENDING;
+    if (rests) {
         executor->state = BROOD__RESTING; /* (4) */
         brood__sleepers_fire(&executor->rest_waiters);
-        rests = 1;
     }
     brood__unlock(&executor->lock);
 
@@ -126,8 +115,31 @@ void brood__worker_leave(brood__worker_t *worker, apr_status_t start_status)
         brood__thread_join(before);
     if (rests && executor->on_rest)
         executor->on_rest(executor);
-    else if (!rests && start_status != APR_SUCCESS)
+    else if (!rests && failed)
         brood__executor_check(executor); /* nobody else may be left to */
+}
+
+/* There is nobody who could run what is queued, and the world says why. */
+static void refuse_all(brood__executor_t *executor, apr_status_t status)
+{
+    executor->start_status = status;
+    brood__unlock(&executor->lock);
+    brood__inbox_settle(&executor->inbox);
+    brood__executor_refuse_queued(executor, status);
+    brood__lock(&executor->lock);
+}
+
+/* It could not start, and may have been on duty. What came meanwhile relied on
+ * it: one more try for that. What was there before stays for those that live. */
+static void hand_over(brood__worker_t *worker, int alone)
+{
+    brood__executor_t *executor = worker->executor;
+
+    brood__executor_set_need(executor);
+    if (!alone
+        && worker->put_before
+               != brood__inbox_put(&executor->inbox) + executor->n_errands_put)
+        brood__executor_wake_locked(executor);
 }
 
 /* (3), and (4) when nobody is left. */
@@ -137,8 +149,7 @@ void brood__executor_end_all(brood__executor_t *executor)
 
     executor->state = BROOD__ENDING;
     while ((link = brood__list_pop(&executor->sleepers))) {
-        brood__worker_t *worker
-            = BROOD__CONTAINER(link, brood__worker_t, link);
+        brood__worker_t *worker = BROOD__CONTAINER(link, brood__worker_t, link);
 
         brood__sub(&executor->n_asleep, 1, relaxed);
         brood__worker_dismiss(worker);
@@ -186,6 +197,7 @@ static brood__worker_t *get_record(brood__executor_t *executor)
     worker->blocks = 0;
     worker->lent = 0;
     worker->thread = NULL;
+    brood__store(&worker->clocked, 0, relaxed);
     brood__store(&worker->stuck, 0, relaxed);
     return worker;
 }

@@ -85,8 +85,7 @@ BROOD__INLINE int brood__deque_pop(brood__deque_t *deque, brood__call_t *call)
 }
 
 /* Anybody: the oldest. 0 when there is none or another thief was faster. */
-BROOD__INLINE int brood__deque_steal(brood__deque_t *deque,
-                                     brood__call_t *call)
+BROOD__INLINE int brood__deque_steal(brood__deque_t *deque, brood__call_t *call)
 {
     long long top = brood__load(&deque->top, acquire);
     long long bottom;

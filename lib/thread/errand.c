@@ -62,8 +62,8 @@ brood__errand_t *brood__errand_pop(brood__executor_t *executor, unsigned tick,
 
 void brood__executor_post(brood__home_t *home, brood__errand_t *errand)
 {
-    brood__executor_t *executor
-        = BROOD__CONTAINER(home, brood__executor_t, home);
+    brood__executor_t *executor = BROOD__CONTAINER(home, brood__executor_t,
+                                                   home);
 
     brood__lock(&executor->lock);
     if (executor->n_threads == 0)
@@ -87,8 +87,8 @@ static void due(brood__timer_t *timer)
 {
     brood__extra_t *extra = BROOD__CONTAINER(timer, brood__extra_t, timer);
     brood_future_t *future = extra->future;
-    brood__executor_t *executor
-        = BROOD__CONTAINER(future->home, brood__executor_t, home);
+    brood__executor_t *executor = BROOD__CONTAINER(future->home,
+                                                   brood__executor_t, home);
     int list = extra->priority < 0 ? BROOD__ERRAND_LOW : BROOD__ERRAND_URGENT;
 
     brood__lock(&executor->lock);
@@ -123,8 +123,8 @@ static int take_delayed(brood__executor_t *executor, brood__extra_t *extra)
 /* The canceler has claimed it; the entry would be a tombstone for long. */
 void brood__executor_undelay(brood__home_t *home, brood_future_t *future)
 {
-    brood__executor_t *executor
-        = BROOD__CONTAINER(home, brood__executor_t, home);
+    brood__executor_t *executor = BROOD__CONTAINER(home, brood__executor_t,
+                                                   home);
     brood__scope_t *scope = future->extra->errand.scope;
 
     if (!take_delayed(executor, future->extra))

@@ -16,12 +16,12 @@ static void begin_run(brood__executor_t *executor)
 static void join_ended(brood__executor_t *executor);
 static void waited(brood__inbox_t *inbox, int64_t ns);
 static apr_status_t wait_in(brood__executor_t *executor, brood__link_t *list,
-                            int (*over)(brood__executor_t *),
-                            int64_t deadline);
+                            int (*over)(brood__executor_t *), int64_t deadline);
 
-static const brood__home_ops_t executor_home_ops
-    = { "executor", brood__executor_post, NULL, NULL, NULL,
-        brood__executor_undelay, NULL };
+static const brood__home_ops_t executor_home_ops = {
+    "executor", brood__executor_post,    NULL, NULL,
+    NULL,       brood__executor_undelay, NULL
+};
 
 apr_status_t brood__executor_init(brood__executor_t *executor,
                                   brood__scope_t *service,
@@ -31,8 +31,8 @@ apr_status_t brood__executor_init(brood__executor_t *executor,
 
     if (rv != APR_SUCCESS)
         return rv;
-    executor->workers
-        = brood__alloc(BROOD__WORKERS_MAX * sizeof(*executor->workers));
+    executor->workers = brood__alloc(BROOD__WORKERS_MAX
+                                     * sizeof(*executor->workers));
     if (!executor->workers) {
         brood__inbox_fini(&executor->inbox);
         return APR_ENOMEM;
@@ -150,8 +150,7 @@ static apr_status_t hire(brood__executor_t *executor)
 
     brood__lock(&executor->lock);
     begin_run(executor);
-    for (int i = 0; i < executor->options.min_workers && rv == APR_SUCCESS;
-         i++)
+    for (int i = 0; i < executor->options.min_workers && rv == APR_SUCCESS; i++)
         rv = brood__executor_spawn(executor, 0);
     if (rv == APR_SUCCESS) {
         unsigned rare = 0;
@@ -229,8 +228,7 @@ static ending_t begin_stop(brood__executor_t *executor, brood_stop_e how)
 
 /* Calls the program's destroy functions and who listens to futures: under no
  * lock. While it does, `closing` keeps the run from ending. */
-apr_status_t brood__executor_stop(brood__executor_t *executor,
-                                  brood_stop_e how)
+apr_status_t brood__executor_stop(brood__executor_t *executor, brood_stop_e how)
 {
     ending_t ending = begin_stop(executor, how);
 
@@ -301,8 +299,7 @@ apr_status_t brood__executor_wait_idle(brood__executor_t *executor,
 }
 
 static apr_status_t wait_in(brood__executor_t *executor, brood__link_t *list,
-                            int (*over)(brood__executor_t *),
-                            int64_t deadline)
+                            int (*over)(brood__executor_t *), int64_t deadline)
 {
     brood__sleeper_t sleeper;
     /* Only looking is allowed where waiting is not. */

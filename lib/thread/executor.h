@@ -57,19 +57,19 @@ typedef struct brood__worker_t brood__worker_t;
 
 /* Reasons for the slow path of a submit; bits of inbox.rare. */
 enum {
-    BROOD__RARE_CLOSED = 1,    /* not RUNNING */
-    BROOD__RARE_TYPED = 2,     /* has a task type */
-    BROOD__RARE_CAPACITY = 4,  /* has a capacity */
-    BROOD__RARE_NOBODY = 8,    /* there is no worker at all */
-    BROOD__RARE_FORKED = 16    /* we are in a forked child */
+    BROOD__RARE_CLOSED = 1,   /* not RUNNING */
+    BROOD__RARE_TYPED = 2,    /* has a task type */
+    BROOD__RARE_CAPACITY = 4, /* has a capacity */
+    BROOD__RARE_NOBODY = 8,   /* there is no worker at all */
+    BROOD__RARE_FORKED = 16   /* we are in a forked child */
 };
 
 /* Reasons to look up before each task; bits of `special`. */
 enum {
-    BROOD__SPECIAL_ERRANDS = 1, /* high or normal errands are queued */
-    BROOD__SPECIAL_LOW = 2,     /* low ones are */
-    BROOD__SPECIAL_CANCEL = 4,  /* settle instead of run */
-    BROOD__SPECIAL_HOOKS = 8,   /* the program's task hooks are set */
+    BROOD__SPECIAL_ERRANDS = 1,  /* high or normal errands are queued */
+    BROOD__SPECIAL_LOW = 2,      /* low ones are */
+    BROOD__SPECIAL_CANCEL = 4,   /* settle instead of run */
+    BROOD__SPECIAL_HOOKS = 8,    /* the program's task hooks are set */
     BROOD__SPECIAL_CAPACITY = 16 /* queued tasks are counted */
 };
 
@@ -81,8 +81,8 @@ typedef struct brood__executor_options_t {
     int spin;     /* BROOD_SPIN_*, or us */
     int64_t idle_timeout; /* ns; < 0: never */
     size_t stack_size;
-    const char *prefix;    /* thread names; copied */
-    const char *task_type; /* copied; NULL: any */
+    const char *prefix;      /* thread names; copied */
+    const char *task_type;   /* copied; NULL: any */
     int capacity, when_full; /* 0: unbounded */
     int64_t full_timeout;    /* ns; < 0: for ever */
     int64_t task_warning;    /* ns; <= 0: the watchdog's */

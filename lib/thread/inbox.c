@@ -204,9 +204,8 @@ static unsigned take_from(brood__lane_t *lane, brood__call_t *calls)
     brood__store(&lane->lock, 0, release);
 
     if (BROOD__UNLIKELY(timed) && n && lane->inbox->waited)
-        lane->inbox->waited(lane->inbox,
-                            brood__os_now()
-                                - brood__load(&lane->stamp, relaxed));
+        lane->inbox->waited(
+            lane->inbox, brood__os_now() - brood__load(&lane->stamp, relaxed));
     return n;
 }
 

@@ -74,15 +74,15 @@ typedef struct brood__inbox_t brood__inbox_t;
 typedef struct brood__lane_t {
     /* The producer's own line; read by others where it says so. */
     atomic_uint busy BROOD__ALIGNED(BROOD__LINE); /* see (D) */
-    brood__slot_t *at;      /* next slot to fill */
-    brood__slot_t *end;     /* the last slot that may link */
-    brood__block_t *made;   /* the block that `at` is in */
-    brood__scope_t *scope;  /* of the last slot */
-    brood__block_t *spare;  /* blocks that came back */
+    brood__slot_t *at;                            /* next slot to fill */
+    brood__slot_t *end;    /* the last slot that may link */
+    brood__block_t *made;  /* the block that `at` is in */
+    brood__scope_t *scope; /* of the last slot */
+    brood__block_t *spare; /* blocks that came back */
     brood__inbox_t *inbox;
     brood__self_t *holder; /* its thread, or NULL; under the lanes' lock */
     struct brood__lane_t *next_of_thread; /* under the lanes' lock */
-    atomic_ullong put;      /* tasks; read by statistics */
+    atomic_ullong put;                    /* tasks; read by statistics */
 
     /* Emptied blocks on their way back: consumers push, the producer takes. */
     _Atomic(brood__block_t *) back BROOD__ALIGNED(BROOD__LINE);
@@ -113,8 +113,9 @@ struct brood__inbox_t {
     /* Consumers' view. */
     atomic_uint n_lanes BROOD__ALIGNED(BROOD__LINE); /* high-water mark */
     _Atomic(brood__lane_t *) *lanes;                 /* BROOD__LANES of them */
-    atomic_ullong *active; /* one bit a lane; BROOD__LANES / BROOD__WORD words */
-    unsigned n_words;      /* fixed */
+    atomic_ullong
+        *active;      /* one bit a lane; BROOD__LANES / BROOD__WORD words */
+    unsigned n_words; /* fixed */
 
     /* Called by a consumer for a sampled task: how long it was queued, ns. */
     void (*waited)(brood__inbox_t *inbox, int64_t ns);
@@ -174,8 +175,6 @@ int brood__lane_reserve(brood__lane_t *lane, size_t n);
 /* A thread ends: its lanes keep their tasks and wait for another thread. */
 void brood__lanes_exit(brood__self_t *self);
 
-
-
 /* Begin a new block; 0 when memory ran out and nothing happened. */
 int brood__lane_reserve_slow(brood__lane_t *lane);
 void brood__lane_mark_scope(brood__lane_t *lane, brood__scope_t *scope);
@@ -219,8 +218,8 @@ BROOD__INLINE int brood__lane_put(brood__lane_t *lane, brood_task_fn *fn,
         return 0;
     if (BROOD__UNLIKELY(lane->scope != scope))
         brood__lane_mark_scope(lane, scope);
-    if (BROOD__UNLIKELY(
-            brood__load(&lane->put, relaxed) % BROOD__STAMP_EACH == 0))
+    if (BROOD__UNLIKELY(brood__load(&lane->put, relaxed) % BROOD__STAMP_EACH
+                        == 0))
         brood__lane_mark_time(lane);
     brood__lane_write(lane, fn, baton);
     return 1;

@@ -9,7 +9,6 @@
 #include "base/alloc.h"
 #include "thread/marks.h"
 
-
 /*
  * Guards every inbox's table of lanes, every thread's list of its lanes, and
  * the counters of lanes that are gone. A lane without a thread is `orphan`: it
@@ -21,8 +20,7 @@ static brood__lock_t g_lanes = BROOD__LOCK_INIT(BROOD__RANK_LANES);
 static atomic_ullong g_serial;
 
 static brood__lane_t *adopt(brood__inbox_t *inbox) BROOD__REQUIRES(g_lanes);
-static brood__lane_t *make_lane(brood__inbox_t *inbox)
-    BROOD__REQUIRES(g_lanes);
+static brood__lane_t *make_lane(brood__inbox_t *inbox) BROOD__REQUIRES(g_lanes);
 static void unlink_lane(brood__lane_t *lane) BROOD__REQUIRES(g_lanes);
 static void free_lane(brood__lane_t *lane);
 static brood__block_t *get_block(brood__lane_t *lane);
@@ -280,7 +278,7 @@ void brood__inbox_settle(brood__inbox_t *inbox)
 {
     unsigned n, i;
 
-    brood__heavy_fence(); /* (D) */
+    brood__heavy_fence();                      /* (D) */
     n = brood__load(&inbox->n_lanes, acquire); /* (F) */
     for (i = 0; i < n; i++) {
         brood__lane_t *lane = brood__load(&inbox->lanes[i], relaxed);

@@ -141,7 +141,8 @@ static apr_status_t make_all(brood_future_t **made, brood__executor_t *executor,
     return APR_SUCCESS;
 }
 
-static apr_status_t submit_made(const brood__order_t *order, brood_future_t **made,
+static apr_status_t submit_made(const brood__order_t *order,
+                                brood_future_t **made,
                                 const brood_task_t *tasks,
                                 const brood_task_options_t *full)
 {
@@ -155,8 +156,8 @@ static apr_status_t submit_made(const brood__order_t *order, brood_future_t **ma
     } while (rv == BROOD__RETRY);
     if (brood__runs_in_caller(order, rv)) {
         for (int i = 0; i < order->n; i++)
-            brood__run_here(order->executor, made ? made[i] : NULL,
-                            tasks[i].fn, tasks[i].baton);
+            brood__run_here(order->executor, made ? made[i] : NULL, tasks[i].fn,
+                            tasks[i].baton);
         rv = APR_SUCCESS;
     }
     if (rv != APR_SUCCESS)

@@ -24,14 +24,14 @@
 #define CHUNKS_EACH 8 /* a worker's, when the caller leaves the choice to us */
 
 typedef struct map_t {
-    brood_future_t *future; /* the settler's reference */
-    brood__scope_t *scope;  /* of the caller; one reference */
+    brood_future_t *future;      /* the settler's reference */
+    brood__scope_t *scope;       /* of the caller; one reference */
     brood__executor_t *executor; /* only compared */
     brood_task_fn *fn;
     char *base;
     apr_size_t n, stride, chunk, chunks;
-    atomic_size_t next;  /* chunk to begin */
-    atomic_size_t left;  /* chunks not done */
+    atomic_size_t next; /* chunk to begin */
+    atomic_size_t left; /* chunks not done */
     atomic_size_t refs;
     atomic_size_t runners; /* accepted and not destroyed */
     atomic_int failed;     /* `status` is being or was written */
@@ -55,8 +55,8 @@ static int help(brood_future_t *future,
                 void *baton);
 static map_t *hold(brood_future_t *future);
 
-static const brood__home_ops_t map_ops
-    = { "map", NULL, NULL, NULL, on_token, NULL, help };
+static const brood__home_ops_t map_ops = { "map",    NULL, NULL, NULL,
+                                           on_token, NULL, help };
 static brood__home_t g_map_home = { &map_ops };
 
 static map_t *map_make(brood_task_fn *fn, void *base, apr_size_t n,

@@ -11,12 +11,13 @@
 #define TOGGLES_MAX 8  /* then a sentinel is cheaper than the flag's line */
 
 static int lie_down(brood__worker_t *worker);
+static int enlist(brood__worker_t *worker, int *told);
+static void last_look(brood__executor_t *executor);
 static int sleep_until_woken(brood__worker_t *worker);
 static int leave_if_idle(brood__worker_t *worker);
 static void push_out_oldest(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
-static void send_away(brood__worker_t *worker)
-    BROOD__NO_ANALYSIS;
+static void send_away(brood__worker_t *worker) BROOD__NO_ANALYSIS;
 static int search(brood__worker_t *worker);
 
 int brood__executor_some(brood__executor_t *executor)
@@ -241,42 +242,56 @@ static int lie_down(brood__worker_t *worker)
     for (;;) {
         int go, told;
 
-        brood__lock(&executor->lock);
-        brood__worker_deactivate(worker);
-        if (executor->state == BROOD__ENDING) {
-            brood__unlock(&executor->lock);
+        if (!enlist(worker, &told))
             return 0;
-        }
-        brood__store(&worker->gate, BROOD__GATE_SHUT, relaxed);
-        worker->state = BROOD__WORKER_ASLEEP;
-        brood__list_prepend(&executor->sleepers, &worker->link);
-        brood__add(&executor->n_asleep, 1, relaxed);
-        brood__executor_set_need(executor);
-        push_out_oldest(executor);
-        told = executor->state == BROOD__STOPPING
-               || !brood__list_empty(&executor->idle_waiters);
-        brood__unlock(&executor->lock);
-
-        /* The last look; contains the heavy fence of (C). A searcher may have
-         * left that we took to be on duty, and that took us to be. */
-        brood__inbox_tidy(&executor->inbox);
-        if (!brood__load(&executor->inbox.need, relaxed)) {
-            brood__executor_set_need(executor); /* (G) */
-            if (brood__load(&executor->inbox.need, relaxed))
-                brood__heavy_fence();
-        }
-        if (brood__load(&executor->inbox.need, relaxed)
-            && brood__executor_some(executor))
-            brood__executor_wake(executor);
+        last_look(executor);
         if (told)
             brood__executor_check(executor);
-
         if (!sleep_until_woken(worker))
             return 0;
         go = brood__worker_watch(worker);
         if (go)
             return go > 0;
     }
+}
+
+/* Register as a sleeper. False: the executor ends. *told: somebody waits for it
+ * to be idle or to end. */
+static int enlist(brood__worker_t *worker, int *told)
+{
+    brood__executor_t *executor = worker->executor;
+    int stays;
+
+    brood__lock(&executor->lock);
+    brood__worker_deactivate(worker);
+    stays = executor->state != BROOD__ENDING;
+    if (stays) {
+        brood__store(&worker->gate, BROOD__GATE_SHUT, relaxed);
+        worker->state = BROOD__WORKER_ASLEEP;
+        brood__list_prepend(&executor->sleepers, &worker->link);
+        brood__add(&executor->n_asleep, 1, relaxed);
+        brood__executor_set_need(executor);
+        push_out_oldest(executor);
+        *told = executor->state == BROOD__STOPPING
+                || !brood__list_empty(&executor->idle_waiters);
+    }
+    brood__unlock(&executor->lock);
+    return stays;
+}
+
+/* Contains the heavy fence of (C). A searcher may have left that we took to be
+ * on duty, and that took us to be. */
+static void last_look(brood__executor_t *executor)
+{
+    brood__inbox_tidy(&executor->inbox);
+    if (!brood__load(&executor->inbox.need, relaxed)) {
+        brood__executor_set_need(executor); /* (G) */
+        if (brood__load(&executor->inbox.need, relaxed))
+            brood__heavy_fence();
+    }
+    if (brood__load(&executor->inbox.need, relaxed)
+        && brood__executor_some(executor))
+        brood__executor_wake(executor);
 }
 
 /* True: woken, and on duty. False: told to leave, or left after idling. */
@@ -384,8 +399,8 @@ void brood__executor_send_surplus(brood__executor_t *executor)
 
     brood__store(&executor->shrinking, surplus > 0, relaxed);
     for (; surplus > 0 && !brood__list_empty(&executor->sleepers); surplus--)
-        send_away(BROOD__CONTAINER(executor->sleepers.prev, brood__worker_t,
-                                   link));
+        send_away(
+            BROOD__CONTAINER(executor->sleepers.prev, brood__worker_t, link));
 }
 
 /* Between two tasks of a shrinking executor. True: leave. */

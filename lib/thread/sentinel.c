@@ -34,8 +34,8 @@ static void look_first(brood__executor_t *executor)
 static void look_who_is_stuck(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
 static int decide(brood__worker_t *worker, const tick_t *tick,
-                  unsigned long long done, int producing)
-    BROOD__NO_ANALYSIS;
+                  unsigned long long done, int producing) BROOD__NO_ANALYSIS;
+static int64_t cpu_time(brood__worker_t *worker);
 static unsigned long long progress(brood__executor_t *executor);
 
 int brood__worker_watch(brood__worker_t *worker)
@@ -85,8 +85,7 @@ static int decide(brood__worker_t *worker, const tick_t *tick,
     if (brood__load(&worker->gate, relaxed) == BROOD__GATE_LEAVE)
         verdict = -1;
     else if (some && running < executor->options.max_workers
-             && (awake <= 0
-                 || (awake < brood__cpus && (large || !producing))))
+             && (awake <= 0 || (awake < brood__cpus && (large || !producing))))
         verdict = 1;
     else if (awake <= 0 || executor->state == BROOD__ENDING)
         verdict = 0;
@@ -105,6 +104,14 @@ static int decide(brood__worker_t *worker, const tick_t *tick,
     return verdict;
 }
 
+/* Negative: unknown, or the thread has only just begun. */
+static int64_t cpu_time(brood__worker_t *worker)
+{
+    return brood__load(&worker->clocked, acquire) /* (K) */
+               ? brood__os_cpu_clock_read(&worker->clock)
+               : -1;
+}
+
 static void look_first(brood__executor_t *executor)
 {
     unsigned n = brood__load(&executor->n_workers, relaxed), i;
@@ -115,7 +122,7 @@ static void look_first(brood__executor_t *executor)
         worker->seen_ran = brood__load(&worker->ran, relaxed);
         worker->still_since = 0;
         if (worker->state == BROOD__WORKER_ACTIVE) {
-            worker->seen_cpu = brood__os_cpu_clock_read(&worker->clock);
+            worker->seen_cpu = cpu_time(worker);
             worker->seen_at = brood__os_now();
         }
     }
@@ -126,8 +133,8 @@ static void look_first(brood__executor_t *executor)
 static void look_at(brood__executor_t *executor, brood__worker_t *worker)
 {
     int64_t now = brood__os_now();
-    int64_t cpu = brood__os_cpu_clock_read(&worker->clock);
-    int burns = cpu < 0
+    int64_t cpu = cpu_time(worker);
+    int burns = cpu < 0 || worker->seen_cpu < 0
                 || cpu - worker->seen_cpu > (now - worker->seen_at) / 2;
 
     if (!worker->still_since)
@@ -149,8 +156,7 @@ static void look_who_is_stuck(brood__executor_t *executor)
         unsigned long long ran = brood__load(&worker->ran, relaxed);
 
         if (worker->state == BROOD__WORKER_ACTIVE && !worker->blocks
-            && !brood__load(&worker->stuck, relaxed)
-            && worker->seen_ran == ran)
+            && !brood__load(&worker->stuck, relaxed) && worker->seen_ran == ran)
             look_at(executor, worker);
         else
             worker->still_since = 0;

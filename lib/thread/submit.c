@@ -113,8 +113,9 @@ apr_status_t brood__executor_submit(brood_future_t **future,
 /* ---- the slow path ------------------------------------------------------ */
 
 /* Tries until it is accepted, refused, or run here. */
-static apr_status_t submit_task(const brood__order_t *order, brood_future_t *task,
-                                brood_task_fn *fn, void *baton)
+static apr_status_t submit_task(const brood__order_t *order,
+                                brood_future_t *task, brood_task_fn *fn,
+                                void *baton)
 {
     int64_t deadline = 0;
     apr_status_t rv;
@@ -177,8 +178,8 @@ static apr_status_t submit_with(brood_future_t **future,
 /* ---- one slot ----------------------------------------------------------- */
 
 /* `timed`: its queue timeout begins as soon as nothing can fail any more. */
-static apr_status_t put(const brood__order_t *order, brood_task_fn *fn, void *baton,
-                        brood_future_t *timed)
+static apr_status_t put(const brood__order_t *order, brood_task_fn *fn,
+                        void *baton, brood_future_t *timed)
 {
     brood__executor_t *executor = order->executor;
     brood__scope_t *scope = brood__self.now.scope;
@@ -192,7 +193,8 @@ static apr_status_t put(const brood__order_t *order, brood_task_fn *fn, void *ba
     if (brood__deque_size(&worker->deque) >= BROOD__DEQUE - 1)
         return put_lane(order, fn, baton, timed);
     rare = brood__load(&executor->inbox.rare, relaxed);
-    if (BROOD__UNLIKELY(rare) && (rv = brood__admit(order, rare)) != APR_SUCCESS)
+    if (BROOD__UNLIKELY(rare)
+        && (rv = brood__admit(order, rare)) != APR_SUCCESS)
         return rv;
     if (timed)
         brood__future_queued(timed);

@@ -30,8 +30,7 @@ BROOD__INLINE brood__order_t brood__order_for(brood__executor_t *executor,
 apr_status_t brood__admit(const brood__order_t *order, unsigned rare);
 
 /* The part that a stop changes, under the executor's lock. */
-apr_status_t brood__admit_state(const brood__order_t *order)
-    BROOD__NO_ANALYSIS;
+apr_status_t brood__admit_state(const brood__order_t *order) BROOD__NO_ANALYSIS;
 
 /* Queue tasks with a priority or a delay, all or none. */
 apr_status_t brood__put_errands(const brood__order_t *order,
@@ -41,8 +40,8 @@ apr_status_t brood__put_errands(const brood__order_t *order,
  * room, and is BROOD__RETRY then. *deadline begins as 0. (APR_EAGAIN is what a
  * system without threads to spare says, over and over.) */
 #define BROOD__RETRY (BROOD_ERROR_BASE - 4)
-apr_status_t brood__wait_for_room(const brood__order_t *order,
-                                  apr_status_t rv, int64_t *deadline);
+apr_status_t brood__wait_for_room(const brood__order_t *order, apr_status_t rv,
+                                  int64_t *deadline);
 
 /* Refused for lack of room: does the caller run it? */
 int brood__runs_in_caller(const brood__order_t *order, apr_status_t rv);

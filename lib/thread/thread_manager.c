@@ -31,11 +31,15 @@ static void forked(brood__manager_t *base);
 static void on_rest(brood__executor_t *executor);
 static void say_retired(brood_thread_manager_t *manager);
 
-static const brood__kind_t thread_kind = {
-    "thread manager", sizeof(brood_thread_manager_t), BROOD__LINE, make,
-    retire,           finish,                         free_parts,  cancel,
-    forked
-};
+static const brood__kind_t thread_kind = { "thread manager",
+                                           sizeof(brood_thread_manager_t),
+                                           BROOD__LINE,
+                                           make,
+                                           retire,
+                                           finish,
+                                           free_parts,
+                                           cancel,
+                                           forked };
 
 /* ---- as a target of notifications --------------------------------------- */
 
@@ -67,8 +71,9 @@ static void hold(brood__home_t *home, int delta)
         brood__manager_release(&manager_of(home)->base);
 }
 
-static const brood__home_ops_t manager_home_ops
-    = { "thread manager", post, notices, hold, NULL, NULL, NULL };
+static const brood__home_ops_t manager_home_ops = {
+    "thread manager", post, notices, hold, NULL, NULL, NULL
+};
 
 /* ---- as a kind of manager ----------------------------------------------- */
 
@@ -128,8 +133,8 @@ static void retire(brood__manager_t *base)
     apr_status_t rv;
 
     brood__store(&manager->retiring, 1, seq_cst);
-    rv = brood__executor_stop(&manager->executor, daemon ? BROOD_STOP_CANCEL
-                                                         : BROOD_STOP_DRAIN);
+    rv = brood__executor_stop(&manager->executor,
+                              daemon ? BROOD_STOP_CANCEL : BROOD_STOP_DRAIN);
     if (rv == BROOD_ENOTSTARTED
         || brood__executor_wait_rest(&manager->executor, 0) == APR_SUCCESS)
         say_retired(manager);
@@ -144,8 +149,7 @@ static void finish(brood__manager_t *base)
 
 static void free_parts(brood__manager_t *base)
 {
-    brood__executor_fini(
-        &((brood_thread_manager_t *)(void *)base)->executor);
+    brood__executor_fini(&((brood_thread_manager_t *)(void *)base)->executor);
 }
 
 static void cancel(brood__manager_t *base)
@@ -156,8 +160,7 @@ static void cancel(brood__manager_t *base)
 
 static void forked(brood__manager_t *base)
 {
-    brood__executor_forked(
-        &((brood_thread_manager_t *)(void *)base)->executor);
+    brood__executor_forked(&((brood_thread_manager_t *)(void *)base)->executor);
 }
 
 /* The last worker has left, RESTING was set before. Either we see that retire()
@@ -165,8 +168,8 @@ static void forked(brood__manager_t *base)
  * soon as this thread has ended. */
 static void on_rest(brood__executor_t *executor)
 {
-    brood_thread_manager_t *manager
-        = BROOD__CONTAINER(executor, brood_thread_manager_t, executor);
+    brood_thread_manager_t *manager = BROOD__CONTAINER(
+        executor, brood_thread_manager_t, executor);
 
     if (brood__load(&manager->retiring, seq_cst))
         say_retired(manager);
@@ -216,16 +219,16 @@ apr_status_t brood_thread_manager_each(brood_thread_manager_each_fn *fn,
                : rv;
 }
 
-brood_thread_manager_t *
-brood_thread_manager_retain(brood_thread_manager_t *manager)
+brood_thread_manager_t *brood_thread_manager_retain(
+    brood_thread_manager_t *manager)
 {
     if (manager && brood__life_on())
         brood__manager_retain(&manager->base);
     return manager;
 }
 
-brood_thread_manager_t *
-brood_thread_manager_release(brood_thread_manager_t *manager)
+brood_thread_manager_t *brood_thread_manager_release(
+    brood_thread_manager_t *manager)
 {
     if (manager && brood__life_on())
         brood__manager_release(&manager->base);
@@ -344,7 +347,8 @@ static apr_status_t start_hook(void *baton)
     brood_thread_manager_t *manager = baton;
 
     if (manager->executor.options.on_worker_start)
-        manager->executor.options.on_worker_start(manager->executor.options.user_baton);
+        manager->executor.options.on_worker_start(
+            manager->executor.options.user_baton);
     return APR_SUCCESS;
 }
 
@@ -353,12 +357,13 @@ static void exit_hook(void *baton)
     brood_thread_manager_t *manager = baton;
 
     if (manager->executor.options.on_worker_exit)
-        manager->executor.options.on_worker_exit(manager->executor.options.user_baton);
+        manager->executor.options.on_worker_exit(
+            manager->executor.options.user_baton);
 }
 
-apr_status_t
-brood_thread_manager_start(brood_thread_manager_t *manager,
-                           const brood_thread_manager_options_t *options)
+apr_status_t brood_thread_manager_start(
+    brood_thread_manager_t *manager,
+    const brood_thread_manager_options_t *options)
 {
     brood_thread_manager_options_t full = BROOD_THREAD_MANAGER_OPTIONS_INIT;
     brood__executor_options_t to;
@@ -405,10 +410,9 @@ apr_status_t brood_thread_manager_stop(brood_thread_manager_t *manager,
     if (brood__executor_is_self(&manager->executor))
         return BROOD_EDEADLK;
     rv = brood__executor_stop(&manager->executor, how);
-    return rv == APR_SUCCESS
-               ? brood__executor_wait_rest(&manager->executor,
-                                           brood__deadline(timeout))
-               : rv;
+    return rv == APR_SUCCESS ? brood__executor_wait_rest(
+               &manager->executor, brood__deadline(timeout))
+                             : rv;
 }
 
 apr_status_t brood_thread_manager_wait_idle(brood_thread_manager_t *manager,

@@ -39,10 +39,10 @@ void brood__executor_watch(brood__executor_t *executor)
     if (executor->watch_armed || warning <= 0)
         return;
     /* Refused: the next worker that wakes up tries again. */
-    executor->watch_armed
-        = brood__timer_arm(&executor->watch, brood__os_now() + warning / 2 + 1,
-                           tick)
-          == APR_SUCCESS;
+    executor->watch_armed = brood__timer_arm(&executor->watch,
+                                             brood__os_now() + warning / 2 + 1,
+                                             tick)
+                            == APR_SUCCESS;
 }
 
 void brood__executor_unwatch(brood__executor_t *executor)
@@ -53,8 +53,8 @@ void brood__executor_unwatch(brood__executor_t *executor)
 
 static void tick(brood__timer_t *timer)
 {
-    brood__executor_t *executor
-        = BROOD__CONTAINER(timer, brood__executor_t, watch);
+    brood__executor_t *executor = BROOD__CONTAINER(timer, brood__executor_t,
+                                                   watch);
     unsigned n = brood__load(&executor->n_workers, acquire), i;
     int64_t now = brood__os_now(), warning;
     char line[LINE_MAX_];
@@ -64,8 +64,7 @@ static void tick(brood__timer_t *timer)
 
         brood__lock(&executor->lock);
         warning = brood__executor_warning(executor);
-        say = warning > 0
-              && look_at(executor->workers[i], now, warning, line);
+        say = warning > 0 && look_at(executor->workers[i], now, warning, line);
         brood__unlock(&executor->lock);
         if (say)
             brood__log(BROOD_LOG_WARNING, "%s", line);
@@ -95,11 +94,11 @@ static int look_at(brood__worker_t *worker, int64_t now, int64_t warning,
         return 0;
     worker->reported = 1;
     brood__lock(&worker->name_lock);
-    snprintf(line, LINE_MAX_, "task %s%s%s of '%s' runs for longer than %.3f s",
-             worker->name ? "'" : "", worker->name ? worker->name : "without a name",
-             worker->name ? "'" : "",
-             executor->prefix ? executor->prefix : "brood",
-             (double)warning / 1e9);
+    snprintf(
+        line, LINE_MAX_, "task %s%s%s of '%s' runs for longer than %.3f s",
+        worker->name ? "'" : "", worker->name ? worker->name : "without a name",
+        worker->name ? "'" : "", executor->prefix ? executor->prefix : "brood",
+        (double)warning / 1e9);
     brood__unlock(&worker->name_lock);
     return 1;
 }

@@ -35,6 +35,7 @@ void brood__worker_main(void *baton)
     brood__self.place = &worker->place;
     brood__lock(&executor->lock); /* the sentinel reads it */
     brood__os_cpu_clock_self(&worker->clock);
+    brood__store(&worker->clocked, 1, release); /* (K) */
     brood__unlock(&executor->lock);
     if (executor->options.on_start)
         rv = executor->options.on_start(executor->options.hook_baton);
@@ -75,7 +76,7 @@ static void stand_at_service(brood__worker_t *worker)
 }
 
 BROOD__INLINE apr_status_t call_task(brood__worker_t *worker,
-                                    const brood__call_t *call)
+                                     const brood__call_t *call)
 {
     brood__frame_t *now = &brood__self.now;
     void *value = NULL;
@@ -141,8 +142,8 @@ static void take_turns(brood__worker_t *worker)
     worker->spawned_seen = spawned;
     if (new >= LANES_EACH && brood__deque_steal(&worker->deque, &call))
         brood__worker_run(worker, &call);
-    if (new && brood__deque_size(&worker->deque)
-                   < BROOD__DEQUE - 2 * BROOD__BATCH)
+    if (new &&brood__deque_size(&worker->deque)
+        < BROOD__DEQUE - 2 * BROOD__BATCH)
         take_batch(worker);
 }
 
@@ -190,8 +191,8 @@ static void call_for_duty(brood__executor_t *executor)
 static int take_batch(brood__worker_t *worker)
 {
     brood__call_t calls[BROOD__BATCH];
-    unsigned n
-        = brood__inbox_take(&worker->executor->inbox, calls, &worker->turn);
+    unsigned n = brood__inbox_take(&worker->executor->inbox, calls,
+                                   &worker->turn);
 
     for (unsigned i = n; i-- > 0;) {
         if (calls[i].fn == brood__run_future)
@@ -236,8 +237,7 @@ apr_status_t brood__run_future(void *baton, void **unused)
 
     (void)unused;
     if (!brood__future_claim(future, 0))
-        return brood__future_drop(future) ? BROOD__TOMBSTONE
-                                          : BROOD__NOT_OURS;
+        return brood__future_drop(future) ? BROOD__TOMBSTONE : BROOD__NOT_OURS;
     if (BROOD__UNLIKELY(future->extra != NULL))
         brood__worker_base(future);
     /* Its failure is its future's to report. */
@@ -323,8 +323,7 @@ void brood__worker_run_only(brood__worker_t *worker, const brood__call_t *call)
 static int run_errand(brood__worker_t *worker, int idle)
 {
     brood__executor_t *executor = worker->executor;
-    brood__errand_t *errand
-        = brood__errand_pop(executor, worker->tick, idle);
+    brood__errand_t *errand = brood__errand_pop(executor, worker->tick, idle);
     brood__call_t call;
     int errand_is_task;
 

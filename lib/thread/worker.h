@@ -67,15 +67,15 @@ struct brood__worker_t {
     atomic_ullong ran; /* tasks begun and ended */
     atomic_ullong failed, unrun, elsewhere, steals, spawned;
     unsigned long long spawned_seen; /* when the others had their turn last */
-    atomic_int running; /* a task runs */
+    atomic_int running;              /* a task runs */
 
     /* The executor's: under its lock. */
     brood__worker_e state BROOD__ALIGNED(BROOD__LINE);
     int number;
-    unsigned slot;  /* in executor->workers */
-    int blocks;     /* depth of blocking; > 0: blocked */
-    atomic_int stuck; /* also read by its owner without the lock */
-    int interrupted; /* a stop with CANCEL has cut one wait short */
+    unsigned slot;         /* in executor->workers */
+    int blocks;            /* depth of blocking; > 0: blocked */
+    atomic_int stuck;      /* also read by its owner without the lock */
+    int interrupted;       /* a stop with CANCEL has cut one wait short */
     brood__sleep_t *sleep; /* that its task is in */
     brood__link_t link;    /* in sleepers, or in the free list */
     brood__thread_t *thread;
@@ -86,6 +86,7 @@ struct brood__worker_t {
     int reported;
     int lent; /* its task runs other tasks, and is not watched */
     unsigned long long put_before; /* tasks from outside when it was made */
+    atomic_int clocked;            /* `clock` is set; (K) */
     brood__os_cpu_clock_t clock;
 
     /* The name of the running task, while the executor is watched. */
@@ -117,11 +118,10 @@ struct brood__executor_t {
 
     /* Who works. Hints, exact under the lock. */
     atomic_int searching BROOD__ALIGNED(BROOD__LINE); /* 0 or 1 */
-    atomic_int awake; /* active, neither blocked nor stuck */
+    atomic_int awake;    /* active, neither blocked nor stuck */
     atomic_int watching; /* a sentinel is on duty */
     atomic_int n_asleep;
     atomic_int max; /* options.max_workers */
-
 
     /* What an outsider may want to know of the options of a run that ends. */
     atomic_int capacity, when_full;
@@ -142,7 +142,7 @@ struct brood__executor_t {
     brood__lock_t lock BROOD__ALIGNED(BROOD__LINE); /* guards all below */
     brood__executor_e state;
     atomic_int ever_started; /* written under the lock */
-    int retired; /* its owner is gone: it never starts again */
+    int retired;             /* its owner is gone: it never starts again */
     int closing; /* stops that have not yet settled who may submit, or what is
                     queued: no end before */
     brood__executor_options_t options;
@@ -157,7 +157,7 @@ struct brood__executor_t {
     atomic_uint n_errands; /* in all lists; written under the lock */
     brood__link_t delayed; /* tasks not yet due, by errand.link */
     brood__link_t rest_waiters, idle_waiters, space_waiters;
-    brood__thread_t *ended; /* the last thread that left, not yet joined */
+    brood__thread_t *ended;    /* the last thread that left, not yet joined */
     apr_status_t start_status; /* why the last worker could not start */
     uint64_t n_started, n_wakes, n_errands_put;
     unsigned n_refused;        /* threads that could not be made */
@@ -220,8 +220,7 @@ int brood__executor_can_spawn(brood__executor_t *executor)
 /* True: go on; false: leave. */
 int brood__worker_rest(brood__worker_t *worker);
 
-void brood__worker_deactivate(brood__worker_t *worker)
-    BROOD__NO_ANALYSIS;
+void brood__worker_deactivate(brood__worker_t *worker) BROOD__NO_ANALYSIS;
 void brood__worker_found(brood__worker_t *worker);
 void brood__worker_seek(brood__worker_t *worker);
 
@@ -261,8 +260,7 @@ void brood__worker_run_only(brood__worker_t *worker, const brood__call_t *call);
 apr_status_t brood__executor_spawn(brood__executor_t *executor, int watching)
     BROOD__REQUIRES(executor->lock);
 void brood__worker_leave(brood__worker_t *worker, apr_status_t start_status);
-void brood__worker_dismiss(brood__worker_t *worker)
-    BROOD__NO_ANALYSIS;
+void brood__worker_dismiss(brood__worker_t *worker) BROOD__NO_ANALYSIS;
 void brood__executor_end_all(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
 

@@ -60,7 +60,7 @@ inline fence()
 		:: nempty(sb[me]) -> sb[me]?w,v; mem[w] = v
 		:: empty(sb[me]) -> break
 		od;
-		w = 0; v = 0
+		w = 0; v = 0; lowered = 0
 	}
 }
 
@@ -78,7 +78,7 @@ inline heavy()
 			i++
 		:: else -> break
 		od;
-		i = 0; w = 0; v = 0
+		i = 0; w = 0; v = 0; lowered = 0
 	}
 #else
 	skip
@@ -101,8 +101,8 @@ inline unlock()
 /* Its CPU clock does. */
 #define STANDS_STILL(n) (in_task[n] && !stuck[n] && !opened)
 
-/* A process knows its own stores at once; here it never has one in its buffer
- * that it asks for, but for `searching`, which it has just left. */
+/* A process sees its own stores at once: `searching`, which it has just left,
+ * and `need`, if it has lowered it. */
 inline set_need()
 {
 	if
@@ -112,7 +112,7 @@ inline set_need()
 			if
 			:: !mem[SEARCHING] || left_search ->
 				if
-				:: !mem[NEED] -> store(NEED, 1)
+				:: !mem[NEED] || lowered -> store(NEED, 1)
 				:: else
 				fi
 			:: else
@@ -190,6 +190,7 @@ inline found()
 proctype producer(byte me; byte p)
 {
 	byte i, w, v;
+	bool lowered;
 
 	store(PUT + p, 1);
 	/* light fence */
@@ -246,7 +247,7 @@ inline cas_searching()
 proctype worker(byte me)
 {
 	byte i, w, v, task;
-	bool left_search;
+	bool left_search, lowered;
 
 work:
 	take();
@@ -266,7 +267,7 @@ work:
 	:: !seeks[me] ->
 		cas_searching();
 		if
-		:: seeks[me] && mem[NEED] -> store(NEED, 0)
+		:: seeks[me] && mem[NEED] -> lowered = 1; store(NEED, 0)
 		:: else
 		fi
 	:: else

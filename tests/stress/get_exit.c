@@ -25,8 +25,9 @@ static void *live_shortly(void *seed)
         kept = brood_thread_manager_retain(pool);
     if (i % 5 == 0)
         (void)brood_thread_manager_stop(pool, BROOD_STOP_DRAIN, 0);
-    if (i % 5 && brood_thread_manager_submit(NULL, pool, count, &g_ran, NULL)
-                     != APR_SUCCESS)
+    if (i % 5
+        && brood_thread_manager_submit(NULL, pool, count, &g_ran, NULL)
+               != APR_SUCCESS)
         brood__add(&g_wrong, 1, relaxed);
     return kept;
 }

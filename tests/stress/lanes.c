@@ -64,8 +64,8 @@ static void no_lane_is_forgotten(void)
     ASSERT_STATUS_FATAL(APR_SUCCESS, brood__self_ready());
     CU_ASSERT_PTR_NOT_NULL_FATAL(brood__inbox_lane(g_inbox));
     for (i = 0; i < CONSUMERS; i++)
-        CU_ASSERT_EQUAL_FATAL(
-            pthread_create(&threads[i], NULL, consume, NULL), 0);
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, consume, NULL),
+                              0);
     for (i = 1; i <= rounds; i++) {
         for (k = 0; k < i % 50; k++)
             brood__pause(); /* meet the consumers at another place each time */

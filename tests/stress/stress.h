@@ -12,8 +12,8 @@
 typedef struct crowd_t {
     pthread_t threads[PRODUCERS];
     pool_t *pool;
-    atomic_int over;    /* they should end */
-    atomic_int begun;   /* of them */
+    atomic_int over;                      /* they should end */
+    atomic_int begun;                     /* of them */
     atomic_ullong accepted, refused, odd; /* odd: a status that may not be */
     atomic_ullong ran, destroyed;
 } crowd_t;
@@ -93,9 +93,9 @@ BROOD__UNUSED static void crowd_start(pool_t *pool)
     memset((void *)&g_crowd, 0, sizeof(g_crowd));
     g_crowd.pool = pool;
     for (i = 0; i < PRODUCERS; i++)
-        CU_ASSERT_EQUAL_FATAL(pthread_create(&g_crowd.threads[i], NULL,
-                                             crowd_produce, (void *)i),
-                              0);
+        CU_ASSERT_EQUAL_FATAL(
+            pthread_create(&g_crowd.threads[i], NULL, crowd_produce, (void *)i),
+            0);
     WAIT_UNTIL(brood__load(&g_crowd.begun, relaxed) == PRODUCERS);
 }
 

@@ -9,7 +9,7 @@
 
 static void shrinking_and_growing(void)
 {
-    static const int sizes[][2] = { { 1, 1 }, { 3, 6 }, { -1, 2 }, { 2, 2 },
+    static const int sizes[][2] = { { 1, 1 },  { 3, 6 }, { -1, 2 }, { 2, 2 },
                                     { -1, 1 }, { 1, 8 }, { 5, 5 } };
     unsigned rounds = test_rounds(2000), i;
     pool_t *pool = pool_of(1, 1);
@@ -47,8 +47,7 @@ static void meeting_the_last_worker(int max, apr_interval_time_t idle)
         submit_plain(pool, count, &counter);
         if (i % 2)
             submit_plain(pool, count, &counter);
-        while (brood__load(&counter, relaxed)
-               != (int)(i + 1 + (i + 1) / 2))
+        while (brood__load(&counter, relaxed) != (int)(i + 1 + (i + 1) / 2))
             brood__os_yield();
     }
     drain_and_leave(pool);
@@ -76,8 +75,7 @@ static apr_status_t fork_and_join(void *depth, void **value)
     brood_blocking_end();
     for (i = 0; depth && i < 2 && rv == APR_SUCCESS; i++)
         rv = brood_thread_manager_submit(&futures[i], g_pool, fork_and_join,
-                                         (void *)((uintptr_t)depth - 1),
-                                         NULL);
+                                         (void *)((uintptr_t)depth - 1), NULL);
     for (i = 1; depth && i >= 0 && rv == APR_SUCCESS; i--) {
         rv = brood_future_wait(futures[i], i ? 50 : FOREVER);
         if (rv == APR_TIMEUP)

@@ -16,10 +16,10 @@ static void stop_and_start(const options_t *rows, unsigned n, unsigned rounds)
     for (i = 1; i <= rounds; i++) {
         if (i % 3 == 0)
             (void)brood_thread_manager_stop(pool, BROOD_STOP_DRAIN, 0);
-        ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_stop(
-                                       pool, i % 2 ? BROOD_STOP_DRAIN
-                                                   : BROOD_STOP_CANCEL,
-                                       FOREVER));
+        ASSERT_STATUS(
+            APR_SUCCESS,
+            brood_thread_manager_stop(
+                pool, i % 2 ? BROOD_STOP_DRAIN : BROOD_STOP_CANCEL, FOREVER));
         if (i == rounds)
             break;
         ASSERT_STATUS(APR_SUCCESS,
@@ -84,8 +84,8 @@ static void several_stop_and_start_at_once(void)
 
     crowd_start(pool);
     for (i = 0; i < 2; i++)
-        CU_ASSERT_EQUAL_FATAL(
-            pthread_create(&jugglers[i], NULL, juggle, pool), 0);
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&jugglers[i], NULL, juggle, pool),
+                              0);
     for (i = 0; i < 2; i++)
         pthread_join(jugglers[i], NULL);
     crowd_end();

@@ -185,9 +185,9 @@ BROOD__UNUSED static brood_future_t *submit(pool_t *pool, brood_task_fn *fn,
     return future;
 }
 
-BROOD__UNUSED static brood_future_t *
-submit_with(pool_t *pool, brood_task_fn *fn, void *baton,
-            const brood_task_options_t *options)
+BROOD__UNUSED static brood_future_t *submit_with(
+    pool_t *pool, brood_task_fn *fn, void *baton,
+    const brood_task_options_t *options)
 {
     brood_future_t *future = NULL;
 
@@ -199,8 +199,8 @@ submit_with(pool_t *pool, brood_task_fn *fn, void *baton,
 BROOD__UNUSED static void submit_plain(pool_t *pool, brood_task_fn *fn,
                                        void *baton)
 {
-    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_thread_manager_submit(
-                                         NULL, pool, fn, baton, NULL));
+    ASSERT_STATUS_FATAL(
+        APR_SUCCESS, brood_thread_manager_submit(NULL, pool, fn, baton, NULL));
 }
 
 /* Begin to occupy one worker; returns when it runs. */

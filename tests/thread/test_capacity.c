@@ -53,9 +53,8 @@ static void a_full_manager_refuses(void)
 
         occupy(pool, &stopper);
         for (i = 0; i < ROOM; i++)
-            ASSERT_STATUS(APR_SUCCESS,
-                          brood_thread_manager_submit(NULL, pool, count,
-                                                      &counter, way));
+            ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_submit(
+                                           NULL, pool, count, &counter, way));
         ASSERT_STATUS(BROOD_EFULL, try_submit(pool, &counter));
         ASSERT_STATUS(BROOD_EFULL, brood_thread_manager_submit(
                                        NULL, pool, count, &counter, way));

@@ -94,9 +94,8 @@ static void in_the_same_batch(void)
             tasks[0].fn = wait_at_door;
             tasks[at].fn = open_door;
             tasks[0].baton = tasks[at].baton = &door;
-            ASSERT_STATUS(APR_SUCCESS,
-                          brood_thread_manager_submit_many(
-                              NULL, pool, tasks, at + 1, NULL));
+            ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_submit_many(
+                                           NULL, pool, tasks, at + 1, NULL));
             ASSERT_STATUS(APR_SUCCESS,
                           brood_thread_manager_wait_idle(pool, FOREVER));
             door_fini(&door);
@@ -204,9 +203,8 @@ static void as_an_errand(void)
     for (i = 0; i < 200; i++) {
         occupy(pool, &stopper);
         options.priority = priorities[i % 2];
-        ASSERT_STATUS(APR_SUCCESS,
-                      outcome(submit_with(pool, open_door, &stopper.go,
-                                          &options)));
+        ASSERT_STATUS(APR_SUCCESS, outcome(submit_with(pool, open_door,
+                                                       &stopper.go, &options)));
         ASSERT_STATUS(APR_SUCCESS,
                       brood_thread_manager_wait_idle(pool, FOREVER));
         stopper_fini(&stopper);
@@ -224,9 +222,8 @@ static void when_its_delay_is_over(void)
     options.delay = 100;
     for (i = 0; i < 50; i++) {
         occupy(pool, &stopper);
-        ASSERT_STATUS(APR_SUCCESS,
-                      outcome(submit_with(pool, open_door, &stopper.go,
-                                          &options)));
+        ASSERT_STATUS(APR_SUCCESS, outcome(submit_with(pool, open_door,
+                                                       &stopper.go, &options)));
         ASSERT_STATUS(APR_SUCCESS,
                       brood_thread_manager_wait_idle(pool, FOREVER));
         stopper_fini(&stopper);
@@ -254,9 +251,8 @@ static void as_a_notice(void)
         ASSERT_STATUS_FATAL(APR_SUCCESS,
                             brood_promise_make(&promise, &future, NULL));
         occupy(pool, &stopper);
-        ASSERT_STATUS(APR_SUCCESS,
-                      brood_future_notify(future, &where, note_told,
-                                          &stopper.go));
+        ASSERT_STATUS(APR_SUCCESS, brood_future_notify(future, &where,
+                                                       note_told, &stopper.go));
         brood_promise_settle(promise, APR_SUCCESS, NULL);
         ASSERT_STATUS(APR_SUCCESS,
                       brood_thread_manager_wait_idle(pool, FOREVER));

@@ -74,8 +74,8 @@ static unsigned take(brood__call_t *calls)
 
 static void what_was_put_is_taken_in_order(void)
 {
-    static const unsigned counts[] = { 1, 2, 63, 64, 65, 252, 253, 254, 255,
-                                       256, 257, 510, 1000, 5000 };
+    static const unsigned counts[] = { 1,   2,   63,  64,  65,  252,  253,
+                                       254, 255, 256, 257, 510, 1000, 5000 };
     brood__call_t calls[BROOD__BATCH];
     unsigned k, i;
 

@@ -47,10 +47,9 @@ static void each_element_is_visited_once(void)
             int wrong = 0;
 
             zero();
-            ASSERT_STATUS_FATAL(
-                APR_SUCCESS,
-                brood_thread_manager_map(&future, pool, mark, g_seen, sizes[i],
-                                         1, chunks[k], NULL));
+            ASSERT_STATUS_FATAL(APR_SUCCESS, brood_thread_manager_map(
+                                                 &future, pool, mark, g_seen,
+                                                 sizes[i], 1, chunks[k], NULL));
             ASSERT_STATUS(APR_SUCCESS, outcome(future));
             for (at = 0; at <= MOST; at++)
                 wrong += g_seen[at] != (at < sizes[i]);
@@ -86,8 +85,8 @@ static void nothing_settles_at_once(void)
     options.destroy = note_destroyed;
     occupy(pool, &g_stopper);
     ASSERT_STATUS(APR_SUCCESS,
-                  brood_thread_manager_map(&future, pool, mark, g_seen, 0, 1,
-                                           0, &options));
+                  brood_thread_manager_map(&future, pool, mark, g_seen, 0, 1, 0,
+                                           &options));
     ASSERT_STATUS(APR_SUCCESS, brood_future_result(future, NULL));
     CU_ASSERT_EQUAL(brood__load(&g_destroyed, relaxed), 1);
     brood_future_release(future);
@@ -265,9 +264,9 @@ static void a_call_in_place_stands_where_the_map_does(void)
     zero();
     g_pool = pool_with(&options);
     occupy(g_pool, &g_stopper);
-    ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_map(&future, g_pool,
-                                                        check_place, g_seen,
-                                                        MOST, 1, 0, NULL));
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_thread_manager_map(&future, g_pool, check_place, g_seen,
+                                           MOST, 1, 0, NULL));
     {
         brood_task_options_t high = task_options();
 
@@ -286,8 +285,8 @@ static void a_call_in_place_stands_where_the_map_does(void)
 static apr_status_t on_own_worker(void *element, void **value)
 {
     (void)value;
-    brood__add(&g_strange,
-               brood__executor_current() != &g_pool->executor, relaxed);
+    brood__add(&g_strange, brood__executor_current() != &g_pool->executor,
+               relaxed);
     return mark(element, NULL);
 }
 
@@ -299,9 +298,9 @@ static void another_managers_worker_does_not_help(void)
     zero();
     brood__store(&g_strange, 0, relaxed);
     g_pool = pool_of(1, 1);
-    ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_map(&future, g_pool,
-                                                        on_own_worker, g_seen,
-                                                        MOST, 1, 1, NULL));
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_thread_manager_map(&future, g_pool, on_own_worker,
+                                           g_seen, MOST, 1, 1, NULL));
     ASSERT_STATUS(APR_SUCCESS, outcome(submit(other, wait_for_it, future)));
     ASSERT_STATUS(APR_SUCCESS, outcome(future));
     CU_ASSERT_EQUAL(brood__load(&g_strange, relaxed), 0);

@@ -121,12 +121,12 @@ static void one_among_endless(int endless_priority, int priority,
             submit_with(endless.pool, go_on, &endless, &options));
     options.priority = priority;
     if (from_inside) /* in the same batch */
-        brood_future_release(submit_with(endless.pool, open_door,
-                                         &endless.end, &options));
+        brood_future_release(
+            submit_with(endless.pool, open_door, &endless.end, &options));
     door_open(&stopper.go);
     if (!from_inside)
-        brood_future_release(submit_with(endless.pool, open_door,
-                                         &endless.end, &options));
+        brood_future_release(
+            submit_with(endless.pool, open_door, &endless.end, &options));
     door_wait(&endless.end);
     drain_and_leave(endless.pool);
     door_fini(&endless.end);
@@ -137,7 +137,8 @@ static void nothing_starves(void)
 {
     int endless, one;
 
-    for (endless = BROOD_PRIORITY_LOW; endless <= BROOD_PRIORITY_HIGH; endless++)
+    for (endless = BROOD_PRIORITY_LOW; endless <= BROOD_PRIORITY_HIGH;
+         endless++)
         for (one = BROOD_PRIORITY_LOW; one <= BROOD_PRIORITY_HIGH; one++) {
             one_among_endless(endless, one, 0);
             one_among_endless(endless, one, 1);
@@ -271,7 +272,8 @@ static void a_task_that_overruns_is_told(void)
         ASSERT_STATUS(answers[i][1],
                       outcome(submit_with(pool, run_until_canceled,
                                           &answers[i][0], &options)));
-    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_promise_make(&promise, &never, NULL));
+    ASSERT_STATUS_FATAL(APR_SUCCESS,
+                        brood_promise_make(&promise, &never, NULL));
     ASSERT_STATUS(BROOD_EOVERRUN,
                   outcome(submit_with(pool, wait_for_ever, never, &options)));
     brood_promise_release(promise);

@@ -71,8 +71,8 @@ static void a_task_stands_where_its_submitter_does(void)
 static apr_status_t get_at_owner(void *unused, void **value)
 {
     pool_t *found = NULL;
-    apr_status_t rv
-        = brood_thread_manager_get(&found, "shared", BROOD_GET_AT_OWNER);
+    apr_status_t rv = brood_thread_manager_get(&found, "shared",
+                                               BROOD_GET_AT_OWNER);
 
     (void)unused;
     *value = found;
@@ -178,10 +178,11 @@ static void a_collected_manager_refuses_everything(void)
                                       &future, pool, nothing, NULL, NULL));
     ASSERT_STATUS(BROOD_ESTOPPED, brood_thread_manager_start(pool, NULL));
     ASSERT_STATUS(BROOD_ESTOPPED, brood_thread_manager_resize(pool, 1, 1));
-    ASSERT_STATUS(BROOD_ESTOPPED,
-                  brood_thread_manager_map(NULL, pool, nothing, line, 1, 1, 0,
-                                           NULL));
-    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_promise_make(&promise, &future, NULL));
+    ASSERT_STATUS(
+        BROOD_ESTOPPED,
+        brood_thread_manager_map(NULL, pool, nothing, line, 1, 1, 0, NULL));
+    ASSERT_STATUS_FATAL(APR_SUCCESS,
+                        brood_promise_make(&promise, &future, NULL));
     where.threads = pool;
     ASSERT_STATUS(BROOD_ESTOPPED,
                   brood_future_notify(future, &where, NULL, NULL) == APR_EINVAL
@@ -215,8 +216,8 @@ static void one_that_never_ran_is_stopped_too(void)
     on_foreign_thread(get_and_keep, &pool);
     (void)brood__collector_wait(-1);
     ASSERT_STATUS(BROOD_ESTOPPED, brood_thread_manager_start(pool, NULL));
-    ASSERT_STATUS(BROOD_ESTOPPED, brood_thread_manager_submit(
-                                      NULL, pool, nothing, NULL, NULL));
+    ASSERT_STATUS(BROOD_ESTOPPED,
+                  brood_thread_manager_submit(NULL, pool, nothing, NULL, NULL));
     ASSERT_STATUS(BROOD_ESTOPPED, brood_thread_manager_resize(pool, 1, 1));
     brood_thread_manager_release(pool);
     leave_tree();
@@ -247,7 +248,8 @@ static int terminate_with_a_daemon(void *unused)
         || brood_thread_manager_get(&pool, NULL, 0) != APR_SUCCESS
         || brood_thread_manager_start(pool, &options) != APR_SUCCESS
         || brood_thread_manager_submit(NULL, pool, wait_until_canceled, &begun,
-                                       NULL) != APR_SUCCESS)
+                                       NULL)
+               != APR_SUCCESS)
         return 1;
     door_wait(&begun);
     if (brood_thread_manager_submit(&queued, pool, count, &counter, NULL)
@@ -307,7 +309,8 @@ static int use_in_child(void *pool)
     wrong += REFUSED(brood_thread_manager_start(pool, NULL));
     wrong += REFUSED(brood_thread_manager_resize(pool, 1, 1));
     wrong += REFUSED(brood_thread_manager_wait_idle(pool, FOREVER));
-    wrong += REFUSED(brood_thread_manager_stop(pool, BROOD_STOP_DRAIN, FOREVER));
+    wrong += REFUSED(
+        brood_thread_manager_stop(pool, BROOD_STOP_DRAIN, FOREVER));
     wrong += REFUSED(brood_thread_manager_stats(pool, &stats));
     wrong += brood_thread_manager_is_running(pool);
     return wrong;
@@ -349,7 +352,7 @@ static void the_end_drains_or_cancels(void)
 int main(int argc, char **argv)
 {
     test_t all[COUNT(tests) + 1];
-    harness_t harness = { "place",          all,  COUNT(all), brood_initialize,
+    harness_t harness = { "place",         all,    COUNT(all), brood_initialize,
                           brood_terminate, warm_up };
 
     g_ends[0] = test_in_child(terminate_with_a_daemon, NULL);

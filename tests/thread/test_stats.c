@@ -43,8 +43,8 @@ static void each_task_is_counted_once(void)
         brood_future_release(submit(pool, count, &counter));
         brood_future_release(submit(pool, fail, &g_failure));
         brood_future_release(submit_with(pool, count, &counter, &options));
-        ASSERT_STATUS(APR_SUCCESS, outcome(submit_with(pool, count, &counter,
-                                                       &options)));
+        ASSERT_STATUS(APR_SUCCESS,
+                      outcome(submit_with(pool, count, &counter, &options)));
     }
     drain(pool);
     stats = stats_of(pool);
@@ -104,7 +104,8 @@ static void a_task_in_place_is_counted_once(void)
 
     g_pool = pool_of(1, 1);
     for (i = 0; i < 200; i++)
-        ASSERT_STATUS(APR_SUCCESS, outcome(submit(g_pool, submit_and_wait, NULL)));
+        ASSERT_STATUS(APR_SUCCESS,
+                      outcome(submit(g_pool, submit_and_wait, NULL)));
     ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_wait_idle(g_pool, FOREVER));
     assert_balanced(g_pool);
     CU_ASSERT_EQUAL(stats_of(g_pool).completed, 400);
@@ -136,8 +137,7 @@ static void a_cancel_does_not_count_what_ran_in_place(void)
     stopper_init(&outer.stopper);
     outer.inner = submit(pool, nothing, NULL);
     high.priority = BROOD_PRIORITY_HIGH;
-    brood_future_release(
-        submit_with(pool, run_inner_then_stop, &outer, &high));
+    brood_future_release(submit_with(pool, run_inner_then_stop, &outer, &high));
     door_open(&first.go);
     door_wait(&outer.stopper.begun); /* inner has run, its entry is queued */
     ASSERT_STATUS(APR_TIMEUP,
@@ -197,10 +197,10 @@ static void notices_are_counted(void)
 
     where.threads = pool;
     for (i = 0; i < 2; i++) {
-        ASSERT_STATUS_FATAL(APR_SUCCESS,
-                            brood_promise_make(&promises[i], &futures[i], NULL));
-        ASSERT_STATUS(APR_SUCCESS, brood_future_notify(futures[i], &where, told,
-                                                       &counter));
+        ASSERT_STATUS_FATAL(
+            APR_SUCCESS, brood_promise_make(&promises[i], &futures[i], NULL));
+        ASSERT_STATUS(APR_SUCCESS,
+                      brood_future_notify(futures[i], &where, told, &counter));
     }
     brood_promise_settle(promises[0], APR_SUCCESS, NULL);
     WAIT_UNTIL(brood__load(&counter, relaxed) == 1);

@@ -44,8 +44,8 @@ static void drain_runs_all_that_is_queued(void)
     CU_ASSERT(!brood_thread_manager_is_running(pool));
     ASSERT_STATUS(BROOD_EPENDING, brood_thread_manager_start(pool, NULL));
     ASSERT_STATUS(BROOD_ESTOPPED, brood_thread_manager_resize(pool, 1, 2));
-    ASSERT_STATUS(BROOD_ESTOPPED, brood_thread_manager_submit(
-                                      NULL, pool, nothing, NULL, NULL));
+    ASSERT_STATUS(BROOD_ESTOPPED,
+                  brood_thread_manager_submit(NULL, pool, nothing, NULL, NULL));
     door_open(&stopper.go);
     drain(pool);
     CU_ASSERT_EQUAL(brood__load(&counter, relaxed), 300);
@@ -77,7 +77,8 @@ static void cancel_settles_what_is_queued_at_once(void)
         brood__store(&g_destroyed, 0, relaxed);
         occupy(pool, &stopper);
         fill(pool, futures, 300, &counter);
-        ASSERT_STATUS(APR_TIMEUP, brood_thread_manager_stop(pool, before[k], 0));
+        ASSERT_STATUS(APR_TIMEUP,
+                      brood_thread_manager_stop(pool, before[k], 0));
         ASSERT_STATUS(APR_TIMEUP,
                       brood_thread_manager_stop(pool, BROOD_STOP_CANCEL, 0));
         CU_ASSERT_EQUAL(brood__load(&g_destroyed, relaxed), 300);
@@ -155,8 +156,8 @@ static void destroy_may_call_stop(void)
 
 static apr_status_t stop_oneself(void *unused, void **value)
 {
-    apr_status_t rv
-        = brood_thread_manager_stop(g_pool, BROOD_STOP_DRAIN, FOREVER);
+    apr_status_t rv = brood_thread_manager_stop(g_pool, BROOD_STOP_DRAIN,
+                                                FOREVER);
 
     (void)unused;
     (void)value;
@@ -212,8 +213,7 @@ static apr_status_t have_children(void *generation, void **value)
     }
     brood__add(&g_family.born, 1, relaxed);
     for (i = 0; i < 3 && generation; i++)
-        if (brood_thread_manager_submit(NULL, g_pool, have_children, next,
-                                        NULL)
+        if (brood_thread_manager_submit(NULL, g_pool, have_children, next, NULL)
             != APR_SUCCESS)
             brood__add(&g_family.refused, 1, relaxed);
     return APR_SUCCESS;
@@ -335,7 +335,8 @@ static void cancel_interrupts_one_wait_of_each_task(void)
     brood_future_t *never, *waits[2];
     int i;
 
-    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_promise_make(&promise, &never, NULL));
+    ASSERT_STATUS_FATAL(APR_SUCCESS,
+                        brood_promise_make(&promise, &never, NULL));
     for (i = 0; i < 2; i++)
         waits[i] = submit(pool, wait_twice, never);
     WAIT_UNTIL(stats_of(pool).blocked == 2);

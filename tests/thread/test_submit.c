@@ -85,8 +85,9 @@ static void bad_task_options_are_refused(void)
         brood_task_t task = { count, &g_count };
 
         future = (brood_future_t *)&g_count;
-        ASSERT_STATUS(APR_EINVAL, brood_thread_manager_submit(
-                                      &future, pool, count, &g_count, &rows[i]));
+        ASSERT_STATUS(APR_EINVAL,
+                      brood_thread_manager_submit(&future, pool, count,
+                                                  &g_count, &rows[i]));
         CU_ASSERT_PTR_NULL(future);
         future = (brood_future_t *)&g_count;
         ASSERT_STATUS(APR_EINVAL, brood_thread_manager_submit_many(

@@ -53,18 +53,18 @@ static void null_is_refused_everywhere(void)
 
     ASSERT_STATUS(APR_EINVAL, brood_thread_manager_get(NULL, NULL, 0));
     ASSERT_STATUS(APR_EINVAL, brood_thread_manager_start(NULL, NULL));
-    ASSERT_STATUS(APR_EINVAL, brood_thread_manager_submit(
-                                  &futures[0], NULL, nothing, NULL, NULL));
+    ASSERT_STATUS(APR_EINVAL, brood_thread_manager_submit(&futures[0], NULL,
+                                                          nothing, NULL, NULL));
     CU_ASSERT_PTR_NULL(futures[0]);
     ASSERT_STATUS(APR_EINVAL,
                   brood_thread_manager_submit(NULL, pool, NULL, NULL, NULL));
-    ASSERT_STATUS(APR_EINVAL, brood_thread_manager_submit_many(
-                                  futures, pool, tasks, 2, NULL));
+    ASSERT_STATUS(APR_EINVAL, brood_thread_manager_submit_many(futures, pool,
+                                                               tasks, 2, NULL));
     CU_ASSERT(!futures[0] && !futures[1]);
-    ASSERT_STATUS(APR_EINVAL, brood_thread_manager_submit_many(
-                                  NULL, pool, NULL, 2, NULL));
-    ASSERT_STATUS(APR_EINVAL, brood_thread_manager_submit_many(
-                                  NULL, NULL, tasks, 1, NULL));
+    ASSERT_STATUS(APR_EINVAL,
+                  brood_thread_manager_submit_many(NULL, pool, NULL, 2, NULL));
+    ASSERT_STATUS(APR_EINVAL,
+                  brood_thread_manager_submit_many(NULL, NULL, tasks, 1, NULL));
     ASSERT_STATUS(APR_EINVAL, brood_thread_manager_map(NULL, NULL, nothing,
                                                        tasks, 1, 1, 1, NULL));
     ASSERT_STATUS(APR_EINVAL, brood_thread_manager_map(NULL, pool, NULL, tasks,
@@ -131,7 +131,7 @@ static void settings_that_make_sense_are_taken(void)
         int min, max, spares;
         unsigned workers; /* at once */
     } rows[] = {
-        { 0, 0, 0, 1 },  { 0, 1, 0, 1 },  { 1, 1, -1, 1 }, { -1, 0, 0, 0 },
+        { 0, 0, 0, 1 },  { 0, 1, 0, 1 },   { 1, 1, -1, 1 }, { -1, 0, 0, 0 },
         { -5, 1, 2, 0 }, { 12, 0, 0, 12 }, { 3, 3, 0, 3 },  { 2, 4, 7, 2 },
     };
     unsigned i;

@@ -101,8 +101,7 @@ static void beyond_the_stack_spares_help(void)
     for (i = 0; i < COUNT(spares); i++) {
         options.max_spares = spares[i];
         g_pool = pool_with(&options);
-        ASSERT_STATUS(expected[i],
-                      outcome(submit(g_pool, nest, (void *)2000)));
+        ASSERT_STATUS(expected[i], outcome(submit(g_pool, nest, (void *)2000)));
         drain_and_leave(g_pool);
     }
     brood_unobserved_hook_set(NULL, NULL);
@@ -127,7 +126,8 @@ static void a_spare_takes_the_place_of_who_waits(void)
     int i;
 
     g_pool = narrow(2, 0); /* as many spares as workers */
-    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_promise_make(&promise, &later, NULL));
+    ASSERT_STATUS_FATAL(APR_SUCCESS,
+                        brood_promise_make(&promise, &later, NULL));
     for (i = 0; i < 3; i++)
         waits[i] = submit(g_pool, wait_for, later);
     WAIT_UNTIL(stats_of(g_pool).blocked == 3);
@@ -170,8 +170,7 @@ static void without_anybody_left_a_wait_is_refused(void)
                   outcome(submit(g_pool, wait_for_delayed, NULL)));
     drain_and_leave(g_pool);
     g_pool = narrow(1, 1);
-    ASSERT_STATUS(APR_SUCCESS,
-                  outcome(submit(g_pool, wait_for_delayed, NULL)));
+    ASSERT_STATUS(APR_SUCCESS, outcome(submit(g_pool, wait_for_delayed, NULL)));
     drain_and_leave(g_pool);
 }
 
@@ -250,17 +249,15 @@ static void help_with(int spares, unsigned flags)
     brood__store(&g_helper.own, 0, relaxed);
     brood__store(&g_helper.strange, 0, relaxed);
     door_init(&g_helper.submitted);
-    ASSERT_STATUS_FATAL(APR_SUCCESS,
-                        brood_promise_make(&g_helper.promise, &g_helper.later,
-                                           NULL));
+    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_promise_make(&g_helper.promise,
+                                                        &g_helper.later, NULL));
     g_pool = narrow(1, spares);
     options.flags = flags;
     future = submit_with(g_pool, submit_own_and_wait, NULL, &options);
     options.flags = 0;
     for (i = 0; i < COUNT(priorities); i++) {
         options.priority = priorities[i];
-        brood_future_release(
-            submit_with(g_pool, be_strange, NULL, &options));
+        brood_future_release(submit_with(g_pool, be_strange, NULL, &options));
     }
     door_open(&g_helper.submitted);
     ASSERT_STATUS(APR_SUCCESS, outcome(future));
@@ -284,7 +281,8 @@ static void a_timed_wait_ends(void)
     brood_future_t *never;
 
     g_pool = narrow(1, -1);
-    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_promise_make(&promise, &never, NULL));
+    ASSERT_STATUS_FATAL(APR_SUCCESS,
+                        brood_promise_make(&promise, &never, NULL));
     ASSERT_STATUS(APR_TIMEUP, outcome(submit(g_pool, wait_a_little, never)));
     brood_promise_release(promise);
     brood_future_release(never);
