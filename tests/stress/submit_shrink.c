@@ -11,16 +11,18 @@ static void shrinking_and_growing(void)
 {
     static const int sizes[][2] = { { 1, 1 },  { 3, 6 }, { -1, 2 }, { 2, 2 },
                                     { -1, 1 }, { 1, 8 }, { 5, 5 } };
-    unsigned rounds = test_rounds(2000), i;
+    unsigned rounds = test_rounds(500), i;
     pool_t *pool = pool_of(1, 1);
 
     crowd_start(pool);
     for (i = 0; i < rounds; i++) {
         const int *size = sizes[i % COUNT(sizes)];
+        unsigned long long next = brood__load(&g_crowd.accepted, relaxed)
+                                  + i % 20;
 
         ASSERT_STATUS(APR_SUCCESS,
                       brood_thread_manager_resize(pool, size[0], size[1]));
-        while (brood__load(&g_crowd.accepted, relaxed) % (i % 20 + 1))
+        while (brood__load(&g_crowd.accepted, relaxed) < next)
             brood__os_yield();
     }
     crowd_end();
@@ -33,7 +35,7 @@ static void shrinking_and_growing(void)
  * worker at its door. If it loses, this hangs. */
 static void meeting_the_last_worker(int max, apr_interval_time_t idle)
 {
-    unsigned rounds = test_rounds(4000), i, k;
+    unsigned rounds = test_rounds(600), i, k;
     options_t options = options_of(-1, max);
     atomic_int counter = 0;
     pool_t *pool;

@@ -14,6 +14,8 @@ static void stop_and_start(const options_t *rows, unsigned n, unsigned rounds)
 
     crowd_start(pool);
     for (i = 1; i <= rounds; i++) {
+        unsigned long long next;
+
         if (i % 3 == 0)
             (void)brood_thread_manager_stop(pool, BROOD_STOP_DRAIN, 0);
         ASSERT_STATUS(
@@ -24,7 +26,8 @@ static void stop_and_start(const options_t *rows, unsigned n, unsigned rounds)
             break;
         ASSERT_STATUS(APR_SUCCESS,
                       brood_thread_manager_start(pool, &rows[i % n]));
-        while (brood__load(&g_crowd.accepted, relaxed) % (i % 50 + 1))
+        next = brood__load(&g_crowd.accepted, relaxed) + i % 50;
+        while (brood__load(&g_crowd.accepted, relaxed) < next)
             brood__os_yield();
     }
     crowd_end();
