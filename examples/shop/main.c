@@ -117,6 +117,15 @@ static int read_options(shop_options_t *options, int *audit, int argc,
     }
     if (rv != APR_EOF)
         return usage("bad option", argv[state->ind < argc ? state->ind : 0]);
+    /* apr_getopt() takes whatever begins with -- for the end of the options. */
+    if (state->ind > 1 && strncmp(argv[state->ind - 1], "--", 2) == 0) {
+        const char *word = argv[state->ind - 1];
+
+        if (strcmp(word, "--help") == 0)
+            return usage(NULL, NULL);
+        if (word[2])
+            return usage("bad option", word);
+    }
     if (state->ind < argc)
         return usage("what is this for", argv[state->ind]);
     return -1;

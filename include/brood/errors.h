@@ -41,7 +41,7 @@
     XX(STALE, 15, "The transaction has ended")                                 \
     XX(ROLLEDBACK, 16,                                                         \
        "The transaction was doomed by a part of it and was rolled back")       \
-    XX(ABANDONED, 17, "The promise was released without being settled")        \
+    XX(ABANDONED, 17, "It was given up without being settled or ended")        \
     XX(WORKERDIED, 18, "The worker process died while it ran the task")        \
     XX(CRASHLOOP, 19, "Worker processes die faster than they live")            \
     XX(FORKED, 20, "The process was forked after brood was initialized")

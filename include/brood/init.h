@@ -18,7 +18,7 @@
  * count on APR. brood_terminate() gives one back; the last one stops every
  * manager and waits for everything that runs. Before the first and after the
  * last of these calls, every call that returns a status returns APR_EINIT, but
- * for those that say otherwise.
+ * for those that say otherwise; wrong arguments may be told first.
  *
  * @section fork Fork
  *

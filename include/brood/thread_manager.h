@@ -50,7 +50,8 @@ typedef struct brood_thread_manager_options_t {
                                 drain */
     const char *thread_name_prefix; /**< workers are PREFIX-0, PREFIX-1, ...;
                                          copied; default the id, or "brood" */
-    int capacity;                   /**< queued tasks; default unbounded */
+    int capacity;                   /**< queued tasks, delayed ones too; default
+                                         unbounded */
     int when_full;                  /**< BROOD_WHEN_FULL_REJECT, _BLOCK, _RUN */
     apr_interval_time_t full_timeout; /**< us that a blocked submit waits, then
                                            BROOD_EFULL; default for ever */
@@ -159,7 +160,8 @@ BROOD_API apr_status_t brood_thread_manager_submit(
  * @param      tasks   array of @a n tasks; read during the call.
  * @param      n       how many; 0 is APR_SUCCESS.
  * @param      options settings of every one of them, or NULL.
- * @return as brood_thread_manager_submit().
+ * @return as brood_thread_manager_submit(); BROOD_EFULL at once when there are
+ *         more than the capacity.
  *
  * @threads   any.
  * @ownership as brood_thread_manager_submit(), for each task.
@@ -183,7 +185,9 @@ BROOD_API apr_status_t brood_thread_manager_submit_many(
  * @param      stride  bytes from one element to the next.
  * @param      chunk   elements a task; 0: chosen from @a n and the workers.
  * @param      options settings of the whole; `destroy` is called with @a base.
- * @return as brood_thread_manager_submit().
+ * @retval APR_EINVAL  also when the array would not fit into memory.
+ * @return else as brood_thread_manager_submit(); what counts for a capacity is
+ *         at most one task a worker.
  *
  * @threads   any.
  * @ownership on APR_SUCCESS the array is the tasks' until the future settles.
@@ -241,9 +245,9 @@ BROOD_API apr_status_t brood_thread_manager_wait_idle(
  * @param how     what becomes of the queued tasks.
  * @param timeout microseconds to wait; 0: do not wait; negative: for ever.
  * @retval APR_TIMEUP         still stopping; it goes on by itself.
- * @retval BROOD_EDEADLK      called from one of its own tasks; or on a loop's
- *                            thread outside a coroutine with a timeout other
- *                            than 0: then the stop has begun all the same.
+ * @retval BROOD_EDEADLK      called from one of its own tasks: nothing has
+ *                            begun. On a loop's thread outside a coroutine
+ *                            with a timeout other than 0: the stop has begun.
  * @retval BROOD_EINTERRUPTED the waiting task was canceled; stopping goes on.
  * @retval BROOD_ENOTSTARTED  never started.
  * @retval APR_EINVAL         @a manager is NULL or @a how unknown.

@@ -110,7 +110,8 @@ apr_status_t brood__lease_start(brood__lease_t *lease)
     options.flags = BROOD_TASK_QUIET;
     options.destroy = task_over;
     brood__lease_retain(lease); /* the task's */
-    lease->refusals = brood__executor_refusals(affinity->executor, NULL);
+    brood__store(&lease->refusals,
+                 brood__executor_refusals(affinity->executor, NULL), relaxed);
 
     /* The lease outlives whoever opened it, so it stands at the pool's own
      * place and keeps nobody's family alive. */

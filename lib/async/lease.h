@@ -62,7 +62,7 @@ typedef struct brood__lease_t {
     brood__link_t delayed; /* not yet due */
     size_t n_queued;       /* in `queue` and in nests */
     atomic_uint ready;     /* `queue` is not empty, or closed */
-    unsigned refusals;     /* the executor's count of them at (1); fixed */
+    atomic_uint refusals;  /* the executor's count of them at (1); a hint */
     int started;           /* (2) */
     int closed;
     apr_status_t failed;        /* why it never gets a thread */

@@ -124,7 +124,8 @@ apr_status_t brood__lease_wait(brood__lease_t *lease, brood_future_t *future,
         rv = brood__future_wait_until(future, until, uninterruptible);
         if (rv != APR_TIMEUP || until == deadline)
             return rv;
-        if (brood__executor_refusals(executor, &refused) != lease->refusals)
+        if (brood__executor_refusals(executor, &refused)
+            != brood__load(&lease->refusals, relaxed))
             brood__lease_fail(lease, refused);
     }
 }

@@ -91,9 +91,11 @@ apr_status_t brood_loop_manager_each(brood_loop_manager_each_fn *fn,
                                      void *baton)
 {
     each_t each = { fn, baton };
+    apr_status_t rv = fn ? brood__life_check() : APR_EINVAL;
 
-    return fn ? brood__manager_each(&brood__loop_kind, show, &each)
-              : APR_EINVAL;
+    return rv == APR_SUCCESS
+               ? brood__manager_each(&brood__loop_kind, show, &each)
+               : rv;
 }
 
 int brood_loop_manager_is_running(brood_loop_manager_t *manager)

@@ -11,6 +11,9 @@
 #include "observe/task_hooks.h"
 #include "task/spin.h"
 
+/* What a base opens: epoll, a timer, a pair for signals, one to be notified. */
+#define BASE_DESCRIPTORS 8
+
 static apr_status_t make_base(brood_loop_manager_t *loop);
 static void reset(brood_loop_manager_t *loop);
 static void open_up(brood_loop_manager_t *loop);
@@ -125,7 +128,8 @@ static apr_status_t make_base(brood_loop_manager_t *loop)
     if (rv != APR_SUCCESS)
         return rv; /* this machine cannot switch stacks */
     brood__os_context_home_fini(&here);
-    if (brood__fault(BROOD__FAULT_DESCRIPTOR))
+    /* libevent 2.1 calls exit() when it has no descriptors for its socket pair. */
+    if (!brood__os_descriptors(BASE_DESCRIPTORS))
         return APR_EGENERAL;
     loop->evbase = event_base_new();
     if (!loop->evbase)

@@ -150,6 +150,12 @@ void brood__os_waker_wait(brood__os_waker_t *waker);
 apr_status_t brood__os_poll(apr_os_sock_t fd, int what,
                             brood__os_waker_t *waker, int64_t timeout);
 
+/* ---- os_poll.c, continued: descriptors ----------------------------------- */
+
+/* Could the process open n more descriptors this moment? For libraries that end
+ * the process when they cannot. */
+int brood__os_descriptors(int n);
+
 /* ---- os_fork.c --------------------------------------------------------- */
 
 /* Ask to be told of forks; once. `child` runs in the child of fork(). */

@@ -21,7 +21,8 @@
 #include "lineage/life.h"
 #include "thread/thread_manager.h"
 
-#define CHUNKS_EACH 8 /* a worker's, when the caller leaves the choice to us */
+#define CHUNKS_EACH 8  /* a worker's, when the caller leaves the choice to us */
+#define LOOK_EACH   16 /* elements between two looks whether to go on */
 
 typedef struct map_t {
     brood_future_t *future;      /* the settler's reference */
@@ -45,6 +46,7 @@ static apr_status_t begin(brood_future_t **future,
                           const brood_task_options_t *options);
 static apr_status_t run(void *map, void **unused);
 static int do_chunk(map_t *map);
+static void fail(map_t *map, apr_status_t status);
 static void give_up(map_t *map, apr_status_t status);
 static void count_down(map_t *map, apr_size_t chunks);
 static void runner_gone(void *map);
@@ -144,7 +146,8 @@ apr_status_t brood_thread_manager_map(brood_future_t **future,
     rv = brood__life_check();
     if (rv != APR_SUCCESS)
         return rv;
-    if (!manager || !fn || (n && !base))
+    if (!manager || !fn || (n && !base)
+        || (n > 1 && stride > SIZE_MAX / (n - 1)))
         return APR_EINVAL;
     rv = brood__task_options(&full, options, &needs);
     if (rv == APR_SUCCESS)
@@ -216,8 +219,12 @@ static int do_chunk(map_t *map)
     end = map->n - i < map->chunk ? map->n : i + map->chunk;
     for (; i < end; i++) {
         void *value = NULL;
-        apr_status_t rv = map->fn(map->base + i * map->stride, &value);
+        apr_status_t rv = BROOD_ECANCELED;
 
+        if (i % LOOK_EACH || !brood_task_canceled())
+            rv = map->fn(map->base + i * map->stride, &value);
+        else
+            fail(map, rv); /* also when every chunk was begun */
         if (rv != APR_SUCCESS) {
             give_up(map, rv);
             break;
@@ -225,6 +232,12 @@ static int do_chunk(map_t *map)
     }
     count_down(map, 1);
     return 1;
+}
+
+static void fail(map_t *map, apr_status_t status)
+{
+    if (!brood__swap(&map->failed, 1, relaxed))
+        map->status = status; /* read by whoever takes `left` to 0 (A) */
 }
 
 /* The first status stands; chunks that are not begun are done with. */
@@ -236,9 +249,8 @@ static void give_up(map_t *map, apr_status_t status)
            && !brood__cas_weak(&map->next, &at, map->chunks, relaxed))
         ;
     /* A cancel that comes when all are begun changes nothing. */
-    if ((status != BROOD_ECANCELED || at < map->chunks)
-        && !brood__swap(&map->failed, 1, relaxed))
-        map->status = status; /* read by whoever takes `left` to 0 (A) */
+    if (status != BROOD_ECANCELED || at < map->chunks)
+        fail(map, status);
     if (at < map->chunks)
         count_down(map, map->chunks - at);
 }

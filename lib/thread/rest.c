@@ -47,19 +47,22 @@ int brood__executor_can_spawn(brood__executor_t *executor)
            && executor->n_threads < o->max_workers + o->max_spares;
 }
 
+static int is_room(brood__executor_t *executor)
+{
+    return brood__load(&executor->n_asleep, relaxed)
+           || brood__load(&executor->awake, relaxed)
+                  < brood__load(&executor->max, relaxed);
+}
+
 /* Raise `need` if nobody is on duty and somebody could be. Never lowers it: the
  * caller may hold no lock, and what it has seen may be old by now. Who relies on
  * it looks at the queues after a heavy fence. */
 void brood__executor_set_need(brood__executor_t *executor)
 {
-    int room = brood__load(&executor->n_asleep, relaxed)
-               || brood__load(&executor->awake, relaxed)
-                      < brood__load(&executor->max, relaxed);
-
-    if (room && !brood__load(&executor->watching, relaxed)
+    if (is_room(executor) && !brood__load(&executor->watching, relaxed)
         && !brood__load(&executor->searching, relaxed)
         && !brood__load(&executor->inbox.need, relaxed))
-        brood__store(&executor->inbox.need, 1, release); /* (G) */
+        brood__store(&executor->inbox.need, 1, relaxed);
 }
 
 void brood__executor_wake(brood__executor_t *executor)
@@ -76,8 +79,7 @@ void brood__executor_wake_locked(brood__executor_t *executor)
 
     /* (G) Before the look at `searching`: a searcher that leaves stores that
      * first, and then raises `need`. */
-    brood__store(&executor->inbox.need, 0, relaxed);
-    brood__fence(seq_cst);
+    (void)brood__swap(&executor->inbox.need, 0, seq_cst);
     if (brood__load(&executor->watching, relaxed)
         || brood__load(&executor->searching, relaxed)
         || running >= executor->options.max_workers
@@ -195,8 +197,9 @@ static int more_is_left(brood__worker_t *worker)
  * The searcher found work, and what it runs may take long. (G) It leaves: either
  * it sees here that a sentinel is on duty, or the sentinel sees afterwards that
  * nobody searches any more (brood__worker_seek(), lie_down()). Else it raises
- * `need`, and looks once more for whoever has looked at that just before. The
- * heavy fence is paid at most TOGGLES_MAX times in a row.
+ * `need` (also when it seems to be raised: a waker may just be lowering it), and
+ * looks once more for whoever has looked at that just before. The heavy fence is
+ * paid at most TOGGLES_MAX times in a row.
  */
 void brood__worker_found(brood__worker_t *worker)
 {
@@ -210,9 +213,9 @@ void brood__worker_found(brood__worker_t *worker)
     if (++worker->toggles > TOGGLES_MAX) {
         worker->toggles = 0;
         brood__executor_wake(executor);
-    } else {
-        brood__executor_set_need(executor);
-        brood__heavy_fence(); /* (C) */
+    } else if (is_room(executor)) {
+        brood__store(&executor->inbox.need, 1, release); /* (G) */
+        brood__heavy_fence();                            /* (C) */
         if (more_is_left(worker))
             brood__executor_wake(executor);
     }

@@ -16,6 +16,7 @@
  *   -DNO_LAST_LOOK   a sleeper does not look at the queues after `need` is set
  *   -DNO_RECHECK     ... nor whether a searcher has left meanwhile
  *   -DNO_NEED        a searcher that found work does not raise `need`
+ *   -DNO_SURELY      ... or not when it seems to be raised
  *   -DNO_MORE_LEFT   ... nor looks once more afterwards
  *   -DNO_SEEK        a sentinel joins the work and leaves nobody on duty
  *   -DNO_WAKE_FENCE  a waker looks who searches before its `need` = 0 is seen
@@ -172,8 +173,12 @@ inline found()
 		if
 		:: wake() /* it has happened often enough */
 		::
-#ifndef NO_NEED
+#ifdef NO_SURELY
 			set_need();
+#else
+#ifndef NO_NEED
+			store(NEED, 1);
+#endif
 #endif
 #ifndef NO_MORE_LEFT
 			heavy();

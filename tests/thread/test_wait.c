@@ -145,15 +145,15 @@ static void a_spare_takes_the_place_of_who_waits(void)
     drain_and_leave(g_pool);
 }
 
-static apr_status_t wait_for_delayed(void *unused, void **value)
+/* `delay` points to the microseconds. */
+static apr_status_t wait_for_delayed(void *delay, void **value)
 {
     brood_task_options_t options = task_options();
     brood_future_t *future = NULL;
     apr_status_t rv;
 
     (void)value;
-    (void)unused;
-    options.delay = 2000;
+    options.delay = *(apr_interval_time_t *)delay;
     rv = brood_thread_manager_submit(&future, g_pool, nothing, NULL, &options);
     if (rv == APR_SUCCESS)
         rv = brood_future_wait(future, FOREVER);
@@ -165,12 +165,15 @@ static apr_status_t wait_for_delayed(void *unused, void **value)
 /* It cannot run in place before it is due, and afterwards nobody is there. */
 static void without_anybody_left_a_wait_is_refused(void)
 {
+    apr_interval_time_t hour = AN_HOUR, soon = 2000;
+
     g_pool = narrow(1, -1);
     ASSERT_STATUS(BROOD_EDEADLK,
-                  outcome(submit(g_pool, wait_for_delayed, NULL)));
+                  outcome(submit(g_pool, wait_for_delayed, &hour)));
     drain_and_leave(g_pool);
     g_pool = narrow(1, 1);
-    ASSERT_STATUS(APR_SUCCESS, outcome(submit(g_pool, wait_for_delayed, NULL)));
+    ASSERT_STATUS(APR_SUCCESS,
+                  outcome(submit(g_pool, wait_for_delayed, &soon)));
     drain_and_leave(g_pool);
 }
 
