@@ -4,8 +4,8 @@
  * executor.pml: how workers sleep and who wakes them; lib/thread/executor.h,
  * rest.c and sentinel.c for Spin.
  *
- * Two workers and three producers with one task each: A blocks its worker until
- * B has run, C does nothing. Spin reports a deadlock when B is queued and nobody
+ * Two workers and producers with one task each: A blocks its worker until B has
+ * run, C does nothing. Spin reports a deadlock when B is queued and nobody
  * will ever come, and the process `end_of_all` fails when anything else is left.
  *
  * Memory is that of x86: each process has a buffer of stores (`sb`) that reach
@@ -24,7 +24,9 @@
  */
 
 #define WORKERS   2
-#define PRODUCERS 3
+#ifndef PRODUCERS
+#define PRODUCERS 2 /* 3: C, too; takes some minutes */
+#endif
 #define MAX       2 /* workers that may run */
 #define CPUS      2
 
@@ -32,12 +34,12 @@
 #define SEARCHING 1
 #define WATCHING  2
 #define PUT       3 /* + producer: its task is published */
-#define WORDS     6
+#define WORDS     (PUT + PRODUCERS)
 
 byte mem[WORDS];
-chan sb[5] = [3] of { byte, byte }; /* WORKERS + PRODUCERS; the workers first */
+chan sb[WORKERS + PRODUCERS] = [3] of { byte, byte }; /* the workers first */
 
-bool taken[PRODUCERS];
+bool taken[3];
 bool opened; /* B has run */
 
 /* Under the lock, or changed by atomic operations that are full fences. */
@@ -97,7 +99,12 @@ inline unlock()
 }
 
 #define QUEUED(p) (mem[PUT + p] && !taken[p])
-#define SOME      (QUEUED(0) || QUEUED(1) || QUEUED(2))
+#if PRODUCERS > 2
+#define C_QUEUED  QUEUED(2)
+#else
+#define C_QUEUED  0
+#endif
+#define SOME      (QUEUED(0) || QUEUED(1) || C_QUEUED)
 
 /* Its CPU clock does. */
 #define STANDS_STILL(n) (in_task[n] && !stuck[n] && !opened)
@@ -213,8 +220,10 @@ inline take()
 		if
 		:: QUEUED(0) -> taken[0] = 1; task = 0
 		:: QUEUED(1) -> taken[1] = 1; task = 1
+#if PRODUCERS > 2
 		:: QUEUED(2) -> taken[2] = 1; task = 2
-		:: !QUEUED(0) || !QUEUED(1) || !QUEUED(2) -> task = 3 /* nothing, or a
+#endif
+		:: !QUEUED(0) || !QUEUED(1) || !C_QUEUED -> task = 3 /* nothing, or a
 						 lane that somebody else looks at */
 		fi
 	}
@@ -234,7 +243,8 @@ inline run_task()
 		if
 		:: stuck[me] -> stuck[me] = 0; awake++
 		:: else
-		fi
+		fi;
+		task = 0
 	}
 }
 
@@ -264,7 +274,7 @@ work:
 		fi;
 		run_task();
 		goto work
-	:: else
+	:: else -> task = 0
 	fi;
 
 	/* brood__worker_rest() */
@@ -367,7 +377,9 @@ end:
 	:: atomic { sb[1]?w,v -> mem[w] = v; w = 0; v = 0 }
 	:: atomic { sb[2]?w,v -> mem[w] = v; w = 0; v = 0 }
 	:: atomic { sb[3]?w,v -> mem[w] = v; w = 0; v = 0 }
+#if PRODUCERS > 2
 	:: atomic { sb[4]?w,v -> mem[w] = v; w = 0; v = 0 }
+#endif
 	od
 }
 
@@ -386,6 +398,8 @@ init {
 		run worker(1);
 		run producer(2, 0);
 		run producer(3, 1);
+#if PRODUCERS > 2
 		run producer(4, 2)
+#endif
 	}
 }

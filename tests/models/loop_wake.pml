@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0 *
+ * Each of these leaves one step out, and must then be found to be wrong:
+ *   -DNO_FENCE       see above
+ *   -DNO_INSIDE      see above
+ */
 
 /*
  * loop_wake.pml: a loop that sleeps in libevent is woken for what comes, and

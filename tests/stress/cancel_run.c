@@ -1,71 +1,136 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* cancel_run.c: a cancel meets the start of its task. Exactly one of the two
- * has it, and its baton is destroyed once. */
+/* cancel_run.c: canceling and expiring against running: each task settles once,
+ * is destroyed once, and ran exactly if it says so. */
 
-#include "stress/stress.h"
+#include "task/tools.h"
 
-#define BATCH 50
+#define TASKS 64
 
-static char g_batons[BATCH];
-static atomic_int g_ran[BATCH], g_destroyed[BATCH];
+typedef struct task_t {
+    atomic_int ran, destroyed;
+    int canceled;
+} task_t;
 
-static apr_status_t run_one(void *at, void **value)
+static apr_status_t ran(void *baton, void **result)
 {
-    (void)value;
-    brood__add(&g_ran[(char *)at - g_batons], 1, relaxed);
+    task_t *task = baton;
+
+    brood__add(&task->ran, 1, relaxed);
+    task->canceled = brood_task_canceled();
+    *result = task;
     return APR_SUCCESS;
 }
 
-static void destroy_one(void *at)
+static void destroyed(void *baton)
 {
-    brood__add(&g_destroyed[(char *)at - g_batons], 1, relaxed);
+    brood__add(&((task_t *)baton)->destroyed, 1, relaxed);
 }
 
-static void one_round(pool_t *pool, unsigned round)
+typedef struct round_t {
+    brood_future_t *future[TASKS];
+    door_t go;
+} round_t;
+
+static void *cancels(void *baton)
 {
-    brood_task_options_t options = task_options();
-    brood_future_t *futures[BATCH];
+    round_t *round = baton;
     int i;
 
-    options.destroy = destroy_one;
-    options.priority = (int)(round % 3) - 1;
-    options.delay = round % 5 ? 0 : 1 + round % 40;
-    options.queue_timeout = round % 7 ? 0 : 1 + round % 60;
-    for (i = 0; i < BATCH; i++) {
-        brood__store(&g_ran[i], 0, relaxed);
-        brood__store(&g_destroyed[i], 0, relaxed);
-        futures[i] = submit_with(pool, run_one, &g_batons[i], &options);
-    }
-    for (i = round % 2 ? BATCH - 1 : 0; i >= 0 && i < BATCH;
-         i += round % 2 ? -1 : 1)
-        (void)brood_future_cancel(futures[i]);
-    for (i = 0; i < BATCH; i++) {
-        apr_status_t rv = outcome(futures[i]);
-
-        CU_ASSERT(rv == APR_SUCCESS || rv == BROOD_ECANCELED
-                  || rv == BROOD_EEXPIRED);
-        CU_ASSERT_EQUAL(brood__load(&g_ran[i], relaxed), rv == APR_SUCCESS);
-        CU_ASSERT_EQUAL(brood__load(&g_destroyed[i], relaxed), 1);
-    }
+    door_wait(&round->go);
+    for (i = TASKS - 1; i >= 0; i--)
+        (void)brood_future_cancel(round->future[i]);
+    return NULL;
 }
 
-static void a_task_is_run_or_canceled(void)
+static void check(task_t *task, brood_future_t *future, apr_status_t refused,
+                  int may_be_canceled)
 {
-    unsigned rounds = test_rounds(2000), i;
-    pool_t *pool = pool_of(2, 3);
+    apr_status_t rv = brood_future_get(future, NULL, -1);
 
-    for (i = 0; i < rounds; i++)
-        one_round(pool, i);
-    drain(pool);
-    CU_ASSERT_EQUAL(stats_of(pool).submitted, rounds * BATCH);
-    CU_ASSERT_EQUAL(stats_of(pool).completed + stats_of(pool).canceled,
-                    rounds * BATCH);
-    leave_tree();
+    if (rv == APR_SUCCESS) {
+        CU_ASSERT_EQUAL(brood__load(&task->ran, acquire), 1);
+        CU_ASSERT(may_be_canceled || !task->canceled);
+    } else {
+        ASSERT_STATUS(refused, rv);
+        CU_ASSERT_EQUAL(brood__load(&task->ran, acquire), 0);
+    }
+    CU_ASSERT_EQUAL(brood__load(&task->destroyed, acquire), 1);
+    brood_future_release(future);
+}
+
+static void play(const brood_task_options_t *o, apr_status_t refused,
+                 int cancelers)
+{
+    unsigned rounds = test_rounds(300);
+
+    while (rounds-- > 0) {
+        task_t task[TASKS] = { 0 };
+        pthread_t thread[2];
+        round_t round;
+        int i;
+
+        door_init(&round.go);
+        for (i = 0; i < cancelers; i++)
+            pthread_create(&thread[i], NULL, cancels, &round);
+        for (i = 0; i < TASKS; i++)
+            round.future[i] = submit(pool(), ran, &task[i], o);
+        door_open(&round.go);
+        for (i = 0; i < cancelers; i++)
+            pthread_join(thread[i], NULL);
+        for (i = 0; i < TASKS; i++)
+            check(&task[i], round.future[i], refused, cancelers > 0);
+        door_fini(&round.go);
+    }
+    ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_wait_idle(pool(), -1));
+}
+
+static void two_cancelers_against_the_workers(void)
+{
+    brood_task_options_t o = BROOD_TASK_OPTIONS_INIT;
+
+    o.destroy = destroyed;
+    play(&o, BROOD_ECANCELED, 2);
+}
+
+static void the_clock_against_the_workers(void)
+{
+    brood_task_options_t o = BROOD_TASK_OPTIONS_INIT;
+
+    o.destroy = destroyed;
+    o.queue_timeout = 20;
+    o.flags = BROOD_TASK_QUIET;
+    play(&o, BROOD_EEXPIRED, 0);
+}
+
+/* The delay ends, and the queue timeout begins, while it is canceled. */
+static void a_canceler_against_the_delay(void)
+{
+    brood_task_options_t o = BROOD_TASK_OPTIONS_INIT;
+
+    o.destroy = destroyed;
+    o.delay = 30;
+    o.queue_timeout = apr_time_from_sec(3600);
+    play(&o, BROOD_ECANCELED, 1);
+}
+
+static void a_canceler_against_all_clocks(void)
+{
+    brood_task_options_t o = BROOD_TASK_OPTIONS_INIT;
+
+    o.destroy = destroyed;
+    o.delay = 20;
+    o.queue_timeout = apr_time_from_sec(3600);
+    o.run_timeout = 1;
+    o.priority = BROOD_PRIORITY_HIGH;
+    play(&o, BROOD_ECANCELED, 2);
 }
 
 static const test_t tests[] = {
-    TEST_KEEPS(a_task_is_run_or_canceled, KEEPS_MEMORY),
+    TEST_KEEPS(two_cancelers_against_the_workers, KEEPS_MEMORY),
+    TEST_KEEPS(the_clock_against_the_workers, KEEPS_ALL),
+    TEST_KEEPS(a_canceler_against_the_delay, KEEPS_ALL),
+    TEST_KEEPS(a_canceler_against_all_clocks, KEEPS_ALL),
 };
 
-HARNESS_MAIN_WARM("cancel_run", tests, warm_up)
+HARNESS_MAIN_WARM("cancel/run", tests, warm_up)
