@@ -244,7 +244,7 @@ apr_status_t brood__executor_stop(brood__executor_t *executor, brood_stop_e how)
     }
     brood__lock(&executor->lock);
     executor->closing -= ending.part;
-    if (executor->state == BROOD__STOPPING && brood__executor_some(executor))
+    if (executor->state == BROOD__STOPPING && brood__executor_any(executor))
         brood__executor_wake_locked(executor);
     brood__unlock(&executor->lock);
     brood__executor_check(executor);
@@ -273,7 +273,7 @@ static int at_rest(brood__executor_t *executor) BROOD__NO_ANALYSIS
 
 static int is_idle(brood__executor_t *executor) BROOD__NO_ANALYSIS
 {
-    return executor->n_active == 0 && !brood__executor_some(executor);
+    return executor->n_active == 0 && !brood__executor_any(executor);
 }
 
 apr_status_t brood__executor_wait_rest(brood__executor_t *executor,

@@ -35,7 +35,7 @@ unsigned brood__inbox_take(brood__inbox_t *inbox, brood__call_t *calls,
             bits &= ~(~0ULL << (first % BROOD__WORD));
         while (bits) {
             unsigned i = word * BROOD__WORD + brood__lowest_bit(bits);
-            brood__lane_t *lane = brood__load(&inbox->lanes[i], relaxed);
+            brood__lane_t *lane = brood__load(&inbox->lanes[i], acquire);
             unsigned got;
 
             bits &= bits - 1;
@@ -49,6 +49,16 @@ unsigned brood__inbox_take(brood__inbox_t *inbox, brood__call_t *calls,
     return 0;
 }
 
+int brood__inbox_any(brood__inbox_t *inbox)
+{
+    unsigned n = brood__load(&inbox->n_lanes, acquire), i; /* (F) */
+
+    for (i = 0; i < n; i++)
+        if (lane_some(brood__load(&inbox->lanes[i], acquire)))
+            return 1;
+    return 0;
+}
+
 int brood__inbox_some(brood__inbox_t *inbox)
 {
     unsigned n = brood__load(&inbox->n_lanes, acquire); /* (F) */
@@ -59,7 +69,7 @@ int brood__inbox_some(brood__inbox_t *inbox)
 
         for (; bits; bits &= bits - 1) {
             unsigned i = word * BROOD__WORD + brood__lowest_bit(bits);
-            brood__lane_t *lane = brood__load(&inbox->lanes[i], relaxed);
+            brood__lane_t *lane = brood__load(&inbox->lanes[i], acquire);
 
             if (lane && lane_some(lane))
                 return 1;
@@ -82,7 +92,7 @@ void brood__inbox_tidy(brood__inbox_t *inbox)
 
         for (; bits; bits &= bits - 1) {
             unsigned i = word * BROOD__WORD + brood__lowest_bit(bits);
-            brood__lane_t *lane = brood__load(&inbox->lanes[i], relaxed);
+            brood__lane_t *lane = brood__load(&inbox->lanes[i], acquire);
 
             /* Or its producer set the bit before we took it away again. */
             if (lane_some(lane) || brood__load(&lane->active, relaxed))
@@ -99,7 +109,7 @@ static unsigned long long clear_empty(brood__inbox_t *inbox, unsigned word)
 
     for (; bits; bits &= bits - 1) {
         unsigned i = word * BROOD__WORD + brood__lowest_bit(bits);
-        brood__lane_t *lane = brood__load(&inbox->lanes[i], relaxed);
+        brood__lane_t *lane = brood__load(&inbox->lanes[i], acquire);
 
         if (lane_some(lane))
             continue;
@@ -117,7 +127,7 @@ unsigned long long brood__inbox_put(brood__inbox_t *inbox)
     unsigned n = brood__load(&inbox->n_lanes, acquire), i; /* (F) */
 
     for (i = 0; i < n; i++)
-        put += brood__load(&brood__load(&inbox->lanes[i], relaxed)->put,
+        put += brood__load(&brood__load(&inbox->lanes[i], acquire)->put,
                            relaxed);
     return put;
 }
@@ -129,7 +139,7 @@ unsigned long long brood__inbox_queued(brood__inbox_t *inbox, int64_t *oldest)
 
     *oldest = 0;
     for (i = 0; i < n; i++) {
-        brood__lane_t *lane = brood__load(&inbox->lanes[i], relaxed);
+        brood__lane_t *lane = brood__load(&inbox->lanes[i], acquire);
         unsigned long long taken = brood__load(&lane->taken, relaxed);
         unsigned long long put = brood__load(&lane->put, relaxed);
         int64_t stamp = brood__load(&lane->stamp, relaxed);

@@ -249,6 +249,11 @@ unsigned brood__inbox_take(brood__inbox_t *inbox, brood__call_t *calls,
  * after a fence. */
 int brood__inbox_some(brood__inbox_t *inbox);
 
+/* The same without the map, in which a lane may be missing for the moment that
+ * a consumer takes to think better of it (E). For who decides that all is done,
+ * while nobody takes anything. */
+int brood__inbox_any(brood__inbox_t *inbox);
+
 /* Before sleeping, after `need` was stored: take the bits of empty lanes back
  * (E). Contains the heavy fence of (C). */
 void brood__inbox_tidy(brood__inbox_t *inbox);

@@ -145,8 +145,9 @@ static brood__lane_t *make_lane(brood__inbox_t *inbox)
     lane->block = block;
     start_block(lane, block);
     brood__store(&lane->next, block->slot, relaxed);
-    brood__store(&inbox->lanes[n], lane, relaxed);
-    /* (F) Whoever sees the new count sees the lane. */
+    /* (F) Whoever sees the new count, or a bit of the map before the count, sees
+     * the lane. */
+    brood__store(&inbox->lanes[n], lane, release);
     brood__store(&inbox->n_lanes, n + 1, release);
     return lane;
 }

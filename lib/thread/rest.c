@@ -20,17 +20,26 @@ static void push_out_oldest(brood__executor_t *executor)
 static void send_away(brood__worker_t *worker) BROOD__NO_ANALYSIS;
 static int search(brood__worker_t *worker);
 
-int brood__executor_some(brood__executor_t *executor)
+static int some_in_deques(brood__executor_t *executor)
 {
     unsigned n = brood__load(&executor->n_workers, acquire), i;
 
-    if (brood__load(&executor->n_errands, relaxed)
-        || brood__inbox_some(&executor->inbox))
-        return 1;
     for (i = 0; i < n; i++)
         if (brood__deque_size(&executor->workers[i]->deque) > 0)
             return 1;
     return 0;
+}
+
+int brood__executor_some(brood__executor_t *executor)
+{
+    return brood__load(&executor->n_errands, relaxed)
+           || brood__inbox_some(&executor->inbox) || some_in_deques(executor);
+}
+
+int brood__executor_any(brood__executor_t *executor)
+{
+    return brood__load(&executor->n_errands, relaxed)
+           || brood__inbox_any(&executor->inbox) || some_in_deques(executor);
 }
 
 void brood__executor_count_awake(brood__executor_t *executor, int delta)
@@ -120,6 +129,9 @@ int brood__worker_rest(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
 
+    /* A sentinel that has not joined the work must not begin to. */
+    if (worker->state != BROOD__WORKER_ACTIVE)
+        return lie_down(worker);
     if (!worker->searching) {
         int none = 0;
 
@@ -343,7 +355,7 @@ static int leave_if_idle(brood__worker_t *worker)
         brood__lock(&executor->lock);
         leave = worker->state == BROOD__WORKER_ASLEEP
                 && (brood__load(rare, relaxed) & BROOD__RARE_NOBODY)
-                && !brood__executor_some(executor);
+                && !brood__executor_any(executor);
         if (!leave)
             brood__and(rare, ~(unsigned)BROOD__RARE_NOBODY, relaxed);
     }
@@ -430,7 +442,7 @@ void brood__executor_check(brood__executor_t *executor)
     int rests = 0;
 
     brood__lock(&executor->lock);
-    if (executor->n_active == 0 && !brood__executor_some(executor)) {
+    if (executor->n_active == 0 && !brood__executor_any(executor)) {
         brood__sleepers_fire(&executor->idle_waiters);
         if (executor->state == BROOD__STOPPING && !executor->closing) {
             brood__executor_end_all(executor); /* (3) */

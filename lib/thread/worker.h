@@ -209,6 +209,8 @@ const char *brood__call_name(const brood__call_t *call);
 
 /* Is anything queued anywhere? */
 int brood__executor_some(brood__executor_t *executor);
+/* The same for sure, while nobody is active: see brood__inbox_any(). */
+int brood__executor_any(brood__executor_t *executor);
 void brood__executor_wake(brood__executor_t *executor);
 void brood__executor_wake_locked(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
