@@ -22,7 +22,7 @@ void brood__lease_delay(brood__lease_t *lease, brood_future_t *call)
     brood__lease_retain(lease);
     brood__list_append(&lease->delayed, &extra->errand.link);
     brood__store(&extra->delayed, 1, release);
-    /* Its place among the timers is reserved: this cannot fail. */
+    /* The timers are ready: this cannot fail. */
     (void)brood__timer_arm(&extra->timer, brood__os_now() + extra->delay, due);
 }
 

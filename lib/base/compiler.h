@@ -79,6 +79,12 @@
 #define BROOD__ASAN 0
 #endif
 
+/* The number of the lowest bit that is set; there is one. */
+BROOD__INLINE unsigned brood__lowest_bit(unsigned long long bits)
+{
+    return (unsigned)__builtin_ctzll(bits);
+}
+
 /* The object that holds `member`, given a pointer to the member. */
 #define BROOD__CONTAINER(ptr, type, member)                                    \
     ((type *)(void *)((char *)(ptr)-offsetof(type, member)))

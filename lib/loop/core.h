@@ -7,7 +7,7 @@
  *
  *     submit, post --> lane of the inbox ---------\
  *     errands, wakes by other threads --> arrivals -+--> turn --> coroutine
- *     deadlines --> heap -------------------------/
+ *     deadlines --> alarms, delays ----------------/
  *
  * The loop's thread is the only consumer of all of them. It takes a batch of up
  * to 64 calls, runs posts on its own stack, and for anything else switches to a
@@ -45,7 +45,7 @@
  *
  * Who gives something to a loop from outside touches it until after the wake.
  * A producer is `busy` in its lane (inbox.h, D), a notice is counted by its
- * notices, who wakes a coroutine or brings a delayed task counts itself in
+ * notices, who wakes a coroutine or cancels a delayed task counts itself in
  * `inside`, and who asks it to stop holds `lock`. The loop ends after it has
  * seen all of these rest.
  */
@@ -58,8 +58,8 @@
 
 #include <brood/manager.h>
 
+#include "base/alarms.h"
 #include "loop/coroutine.h"
-#include "loop/heap.h"
 #include "loop/loop.h"
 #include "observe/histogram.h"
 #include "os/thread.h"
@@ -151,10 +151,12 @@ struct brood_loop_manager_t {
     unsigned spin_rest, spin_pause; /* see sleep.c */
     brood__link_t ready;            /* coroutines to resume */
     unsigned n_ready;
-    brood__link_t errands; /* to run */
-    brood__link_t untimed; /* suspended without a deadline, oldest first */
-    brood__link_t others;  /* suspended with one, or named already */
-    brood__heap_t heap;
+    brood__link_t errands;  /* to run */
+    brood__link_t untimed;  /* suspended without a deadline, oldest first */
+    brood__link_t others;   /* suspended with one, or named already */
+    brood__alarms_t alarms; /* of coroutines */
+    brood__alarms_t delays; /* of tasks that are not due yet; see delay.c */
+    unsigned n_delayed;
     brood__spares_t spares;
     brood__place_t bare;         /* of the loop's own stack */
     brood__frame_t frame;        /* the loop's own; fixed during a run */
@@ -178,7 +180,6 @@ struct brood_loop_manager_t {
     unsigned rests;          /* runs that have ended */
     brood__thread_t *thread; /* of this run or the last; NULL: joined */
     brood__link_t resters;
-    brood__link_t delayed;      /* tasks not yet due, by their errand's link */
     struct event_base *evbase;  /* from (1) to (4) */
     brood__loop_settings_t set; /* fixed from (1) to the next (1) */
     brood__gate_t *started;     /* the starter's */
@@ -303,8 +304,14 @@ apr_status_t brood__loop_submit(brood_future_t **future,
 void brood__loop_delay(brood_loop_manager_t *loop, brood_future_t *future);
 void brood__loop_undelay(brood__home_t *home, brood_future_t *future);
 
-/* The loop stops: settle those not yet due. True: there was one. */
-int brood__loop_cancel_delayed(brood_loop_manager_t *loop);
+/* An errand has arrived. */
+void brood__loop_errand(brood_loop_manager_t *loop, brood__errand_t *errand);
+
+/* Those that are due become errands; `now` was just read. */
+void brood__loop_due(brood_loop_manager_t *loop);
+
+/* The loop stops: settle those not yet due. */
+void brood__loop_cancel_delayed(brood_loop_manager_t *loop);
 
 /* ---- life.c -------------------------------------------------------------- */
 

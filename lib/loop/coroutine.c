@@ -273,7 +273,7 @@ static apr_status_t coroutine_sleep(brood__place_t *place,
     self->since = loop->now;
     self->suspended = 1;
     if (deadline >= 0)
-        brood__heap_add(&loop->heap, &self->alarm, deadline);
+        brood__alarms_add(&loop->alarms, &self->alarm, deadline);
     brood__list_append(deadline < 0 ? &loop->untimed : &loop->others,
                        &self->link);
     BROOD__COUNT(loop->n_suspended, 1);
@@ -312,8 +312,8 @@ void brood__coroutine_ready(brood_loop_manager_t *loop,
         return;
     }
     coroutine->suspended = 0;
-    if (coroutine->alarm.index)
-        brood__heap_remove(&loop->heap, &coroutine->alarm);
+    if (brood__alarm_is_set(&coroutine->alarm))
+        brood__alarms_remove(&loop->alarms, &coroutine->alarm);
     brood__list_remove(&coroutine->link);
     BROOD__COUNT(loop->n_suspended, -1u);
     brood__list_append(&loop->ready, &coroutine->link);

@@ -28,7 +28,7 @@
 
 #include "base/list.h"
 #include "lineage/self.h"
-#include "loop/heap.h"
+#include "base/alarms.h"
 #include "os/os.h"
 #include "task/future.h"
 

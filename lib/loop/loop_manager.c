@@ -275,7 +275,6 @@ static apr_status_t make(brood__manager_t *manager)
     brood__lock_init(&loop->lock, BROOD__RANK_LOOP);
     brood__cond_init(&loop->changed);
     brood__list_init(&loop->resters);
-    brood__list_init(&loop->delayed);
     brood__notices_init(&loop->notices);
     brood__lock(&g_lock);
     brood__list_append(&g_loops, &loop->of_all);

@@ -39,8 +39,8 @@ const brood__home_ops_t brood__loop_home_ops = { .noun = "loop manager",
                                                  .post = errand_post,
                                                  .notices = notices,
                                                  .hold = hold,
-                                                 .undelay =
-                                                     brood__loop_undelay };
+                                                 .undelay = brood__loop_undelay,
+                                                 .keeps_time = 1 };
 
 apr_status_t brood__loop_future_mark(void *future, void **unused)
 {
@@ -318,7 +318,8 @@ void brood__loop_take_arrivals(brood_loop_manager_t *loop)
             brood__coroutine_ready(
                 loop, BROOD__CONTAINER(link, brood__coroutine_t, arrival));
         else
-            brood__list_append(&loop->errands, link);
+            brood__loop_errand(loop,
+                               BROOD__CONTAINER(link, brood__errand_t, link));
     }
 }
 

@@ -45,7 +45,6 @@ void brood__loop_unprepare(brood_loop_manager_t *loop)
     brood__os_context_home_fini(&loop->context);
     brood__self.now = frame;
     brood__self.place = place;
-    brood__heap_fini(&loop->heap);
     if (loop->evbase)
         event_base_free(loop->evbase);
     loop->evbase = NULL;
@@ -88,8 +87,7 @@ void brood__loop_obey(brood_loop_manager_t *loop, unsigned asked)
         loop->stopping = 1;
         brood__inbox_settle(&loop->inbox); /* CLOSED was set by the asker */
         call_hook(loop, loop->set.on_stop);
-        while (brood__loop_cancel_delayed(loop))
-            ;
+        brood__loop_cancel_delayed(loop);
     }
     if ((asked & BROOD__LOOP_CANCEL) && !loop->canceling) {
         loop->canceling = 1;
@@ -104,8 +102,14 @@ int brood__loop_end_step(brood_loop_manager_t *loop)
 {
     if (loop->spares.n != loop->spares.n_all)
         return 0; /* suspended tasks: sleep until they go on */
-    if (brood__loop_some(loop) || brood__loop_cancel_delayed(loop))
+    if (brood__loop_some(loop))
         return 1;
+    if (loop->n_delayed) {
+        brood__loop_cancel_delayed(loop);
+        if (loop->n_delayed) /* its canceler is about to tell us */
+            brood__os_yield();
+        return 1;
+    }
     if (!loop->notices_closed) {
         loop->notices_closed = 1;
         brood__notices_close(&loop->notices);
@@ -155,6 +159,9 @@ static void reset(brood_loop_manager_t *loop)
     loop->stopping = loop->canceling = 0;
     loop->notices_closed = loop->finished = 0;
     loop->now = loop->polled = brood__os_now();
+    memset(&loop->alarms, 0, sizeof(loop->alarms));
+    memset(&loop->delays, 0, sizeof(loop->delays));
+    loop->n_delayed = 0;
     loop->spin = loop->set.spin ? loop->set.spin : brood__spin_ns;
     loop->spin_rest = loop->spin_pause = 0;
     brood__list_init(&loop->ready);
@@ -193,7 +200,6 @@ static void close_down(brood_loop_manager_t *loop)
 
     brood__watch_stop(loop);
     brood__spares_fini(loop);
-    brood__heap_fini(&loop->heap);
     brood__lock(&loop->lock); /* for brood_loop_manager_event_base() */
     loop->evbase = NULL;
     brood__unlock(&loop->lock);

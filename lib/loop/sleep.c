@@ -39,7 +39,8 @@ void brood__loop_idle(brood_loop_manager_t *loop)
     loop->now = brood__os_now();
     loop->used = 0;
     brood__loop_expire(loop);
-    if (loop->n_ready || brood__loop_some(loop))
+    if (loop->n_ready || !brood__list_empty(&loop->errands)
+        || brood__loop_some(loop))
         return;
 
     limit = next_limit(loop);
@@ -90,7 +91,8 @@ void brood__loop_on_tick(evutil_socket_t unused, short what, void *loop)
 /* When to be awake at the latest; -1: never. */
 static int64_t next_limit(brood_loop_manager_t *loop)
 {
-    int64_t limit = brood__heap_next(&loop->heap);
+    int64_t limit = sooner(brood__alarms_next(&loop->alarms),
+                           brood__alarms_next(&loop->delays));
 
     limit = sooner(limit, brood__watch_waits(loop));
     return sooner(limit, brood__spares_trim(loop));

@@ -86,8 +86,7 @@ static brood__coroutine_t *make(brood_loop_manager_t *loop)
     brood__coroutine_t *coroutine;
     uintptr_t record;
 
-    if (brood__heap_reserve(&loop->heap, spares->n_all + 1) != APR_SUCCESS
-        || brood__os_stack_make(&stack, loop->set.stack_size) != APR_SUCCESS)
+    if (brood__os_stack_make(&stack, loop->set.stack_size) != APR_SUCCESS)
         return NULL;
     record = (uintptr_t)stack.bottom + stack.size - sizeof(*coroutine)
              - spares->colour++ % COLOURS * LINE;

@@ -48,7 +48,8 @@ void brood__loop_expire(brood_loop_manager_t *loop)
 {
     brood__alarm_t *alarm;
 
-    while ((alarm = brood__heap_due(&loop->heap, loop->now))) {
+    brood__loop_due(loop);
+    while ((alarm = brood__alarms_due(&loop->alarms, loop->now))) {
         brood__coroutine_t *coroutine = BROOD__CONTAINER(
             alarm, brood__coroutine_t, alarm);
 

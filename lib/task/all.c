@@ -49,8 +49,9 @@ static void finish(gathering_t *gathering);
 static BROOD__THREAD_LOCAL gathering_t *tl_due, *tl_cancels;
 static BROOD__THREAD_LOCAL int tl_settles, tl_canceling;
 
-static const brood__home_ops_t all_ops = { "all",    NULL, NULL, NULL,
-                                           on_token, NULL, help };
+static const brood__home_ops_t all_ops = { .noun = "all",
+                                           .token = on_token,
+                                           .help = help };
 static brood__home_t g_all_home = { &all_ops };
 
 apr_status_t brood_future_all(brood_future_t **all,

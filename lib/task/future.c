@@ -19,7 +19,6 @@ _Static_assert(sizeof(brood_future_t) == 64, "a future is one cache line");
 
 static brood__extra_t *extra_make(brood_future_t *future,
                                   const brood_task_options_t *options);
-static void extra_free(brood__extra_t *extra);
 static void free_value(const brood_future_t *future, void *value);
 static void recycle(brood_future_t *future, unsigned state);
 static void report(const brood_future_t *future);
@@ -70,7 +69,7 @@ brood_future_t *brood__future_make_running(brood__home_t *home, int with_extra)
 void brood__future_unmake(brood_future_t *future)
 {
     if (future->extra)
-        extra_free(future->extra);
+        brood__free(future->extra);
     brood__future_free(future);
 }
 
@@ -84,12 +83,11 @@ static brood__extra_t *extra_make(brood_future_t *future,
     extra->delay = options->delay * 1000;
     extra->queue_timeout = options->queue_timeout * 1000;
     extra->run_timeout = options->run_timeout * 1000;
-    if (extra->delay || extra->queue_timeout || extra->run_timeout) {
-        if (brood__timer_reserve() != APR_SUCCESS) {
-            brood__free(extra);
-            return NULL;
-        }
-        extra->timer.reserved = 1;
+    extra->timed = extra->queue_timeout || extra->run_timeout
+                   || (extra->delay && !future->home->ops->keeps_time);
+    if (extra->timed && brood__timers_ready() != APR_SUCCESS) {
+        brood__free(extra);
+        return NULL;
     }
     extra->name = options->name;
     extra->flags = options->flags;
@@ -103,20 +101,13 @@ static brood__extra_t *extra_make(brood_future_t *future,
     return extra;
 }
 
-static void extra_free(brood__extra_t *extra)
-{
-    if (extra->timer.reserved)
-        brood__timer_unreserve();
-    brood__free(extra);
-}
-
 /* ---- running ----------------------------------------------------------- */
 
 void brood__future_queued(brood_future_t *future)
 {
     brood__extra_t *extra = future->extra;
 
-    /* A place among the timers is reserved: this cannot fail. */
+    /* The timers are ready: this cannot fail. */
     if (extra && extra->queue_timeout)
         (void)brood__timer_arm(&extra->timer,
                                brood__os_now() + extra->queue_timeout, expire);
@@ -138,7 +129,7 @@ apr_status_t brood__future_run(brood_future_t *future, brood__scope_t *scope)
     apr_status_t status;
     unsigned state;
 
-    if (BROOD__UNLIKELY(extra != NULL) && extra->timer.reserved) {
+    if (BROOD__UNLIKELY(extra != NULL) && extra->timed) {
         brood__timer_disarm(&extra->timer);
         if (extra->run_timeout)
             (void)brood__timer_arm(
@@ -151,7 +142,7 @@ apr_status_t brood__future_run(brood_future_t *future, brood__scope_t *scope)
     brood__frame_end(&saved);
     if (BROOD__UNLIKELY(extra != NULL)) {
         show_name(place, extra->name, brood__future_name(saved.task));
-        if (extra->timer.reserved)
+        if (extra->timed)
             brood__timer_disarm(&extra->timer);
         if (extra->destroy)
             extra->destroy(future->baton);
@@ -176,7 +167,7 @@ void brood__future_refuse(brood_future_t *future, apr_status_t status)
     brood__extra_t *extra = future->extra;
 
     if (extra) {
-        if (extra->timer.reserved)
+        if (extra->timed)
             brood__timer_disarm(&extra->timer);
         if (extra->destroy)
             extra->destroy(future->baton);
@@ -390,7 +381,7 @@ static void recycle(brood_future_t *future, unsigned state)
         free_value(future, future->u.value);
     }
     if (future->extra)
-        extra_free(future->extra);
+        brood__free(future->extra);
     brood__future_free(future);
 }
 

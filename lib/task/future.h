@@ -66,22 +66,29 @@ typedef struct brood__wait_t {
     struct brood_future_t *on; /* awaited without a time limit; else NULL */
 } brood__wait_t;
 
-/* What only tasks with options, and promises, need. */
+/* What only tasks with options, and promises, need. What a task with a delay
+ * needs to run comes first, in two cache lines. */
 typedef struct brood__extra_t {
+    brood__alarm_t alarm; /* the home's, when it keeps the time of delays */
+    atomic_int delayed;   /* not 0: its home has it among the delayed ones; the
+                             home's to use */
+    int timed;            /* `timer` is or will be armed */
+    int64_t queue_timeout, run_timeout; /* ns; 0: none */
+
+    brood__errand_t errand; /* how it travels; the home's to use */
     const char *name;
+    void (*destroy)(void *baton);
+
+    struct brood_future_t *future;
+    void (*free_value)(void *value);
     unsigned flags; /* BROOD_TASK_*, BROOD_WAIT_HELP */
     int priority;
-    void (*destroy)(void *baton);
-    void (*free_value)(void *value);
-    int64_t delay, queue_timeout, run_timeout; /* ns; 0: none */
+    int64_t delay;        /* ns; 0: none */
     brood__timer_t timer; /* one at a time: delay, then queue, then run */
-    struct brood_future_t *future;
-    brood__errand_t errand;     /* how it travels; the home's to use */
-    atomic_int delayed;         /* it is in its home's list of delayed tasks */
-    atomic_int on_cancel_state; /* promises; see promise.c */
+    void *owner;          /* of a promise or `all`: the object around it */
     brood_cancel_fn *on_cancel;
     void *on_cancel_baton;
-    void *owner; /* of a promise or `all`: the object around it */
+    atomic_int on_cancel_state; /* promises; see promise.c */
 } brood__extra_t;
 
 struct brood_future_t {
@@ -171,6 +178,13 @@ BROOD__INLINE int brood__future_settled(brood_future_t *future)
     /* (A) */
     return (brood__load(&future->state, acquire) & BROOD__PHASE)
            == BROOD__SETTLED;
+}
+
+/* Nobody has claimed it. */
+BROOD__INLINE int brood__future_is_queued(brood_future_t *future)
+{
+    return (brood__load(&future->state, relaxed) & BROOD__PHASE)
+           == BROOD__QUEUED;
 }
 
 /* Its name for people, or NULL. Good as long as the future. */

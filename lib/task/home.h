@@ -68,6 +68,8 @@ typedef struct brood__home_ops_t {
     int (*help)(struct brood_future_t *future,
                 int (*run)(void *baton, struct brood_future_t *other),
                 void *baton);
+
+    int keeps_time; /* its delays need no timer of the timers' thread */
 } brood__home_ops_t;
 
 typedef struct brood__home_t {

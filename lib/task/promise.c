@@ -33,8 +33,8 @@ static void on_token(brood__home_t *home, brood_future_t *future);
 static void call(brood_future_t *future);
 static void close_promise(brood_future_t *future);
 
-static const brood__home_ops_t promise_ops = { "promise", NULL, NULL, NULL,
-                                               on_token,  NULL, NULL };
+static const brood__home_ops_t promise_ops = { .noun = "promise",
+                                               .token = on_token };
 static brood__home_t g_promise_home = { &promise_ops };
 
 /* The functions that the calling thread is in, innermost first. */

@@ -13,23 +13,19 @@
 
 #include <apr_errno.h>
 
-#include "base/atomic.h"
+#include "base/alarms.h"
 
 typedef struct brood__timer_t {
-    int64_t deadline; /* brood__os_now() */
-    size_t index;     /* in the heap, from 1; 0: not armed */
-    int reserved;     /* a place of brood__timer_reserve() is its own; the
-                         owner's to set */
+    brood__alarm_t alarm;
     void (*fn)(struct brood__timer_t *timer);
 } brood__timer_t;
 
-/* Make sure that the thread runs and that one more timer will find room, so that
- * arming one that says `reserved` cannot fail; then give that place back. */
-apr_status_t brood__timer_reserve(void);
-void brood__timer_unreserve(void);
+/* Make sure that the thread runs: what its creation returned. From then on
+ * arming cannot fail. */
+apr_status_t brood__timers_ready(void);
 
-/* Call fn(timer) at `deadline`, once. The timer must not be armed. APR_ENOMEM,
- * or what the creation of the thread returned; then it is not armed. */
+/* Call fn(timer) at `deadline`, by brood__os_now(), once. The timer must not be
+ * armed. As brood__timers_ready(); when that fails it is not armed. */
 apr_status_t brood__timer_arm(brood__timer_t *timer, int64_t deadline,
                               void (*fn)(brood__timer_t *timer));
 

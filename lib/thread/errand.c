@@ -73,7 +73,7 @@ void brood__executor_post(brood__home_t *home, brood__errand_t *errand)
     brood__unlock(&executor->lock);
 }
 
-/* A place among the timers is reserved: arming cannot fail. */
+/* The timers are ready: arming cannot fail. */
 void brood__executor_delay(brood__executor_t *executor, brood_future_t *future)
 {
     brood__extra_t *extra = future->extra;

@@ -19,8 +19,9 @@ static apr_status_t wait_in(brood__executor_t *executor, brood__link_t *list,
                             int (*over)(brood__executor_t *), int64_t deadline);
 
 static const brood__home_ops_t executor_home_ops = {
-    "executor", brood__executor_post,    NULL, NULL,
-    NULL,       brood__executor_undelay, NULL
+    .noun = "executor",
+    .post = brood__executor_post,
+    .undelay = brood__executor_undelay
 };
 
 apr_status_t brood__executor_init(brood__executor_t *executor,

@@ -57,8 +57,9 @@ static int help(brood_future_t *future,
                 void *baton);
 static map_t *hold(brood_future_t *future);
 
-static const brood__home_ops_t map_ops = { "map",    NULL, NULL, NULL,
-                                           on_token, NULL, help };
+static const brood__home_ops_t map_ops = { .noun = "map",
+                                           .token = on_token,
+                                           .help = help };
 static brood__home_t g_map_home = { &map_ops };
 
 static map_t *map_make(brood_task_fn *fn, void *base, apr_size_t n,

@@ -17,9 +17,4 @@ BROOD__INLINE int brood__is_mark(brood_task_fn *fn)
            || fn == brood__mark_time;
 }
 
-BROOD__INLINE unsigned brood__lowest_bit(unsigned long long bits)
-{
-    return (unsigned)__builtin_ctzll(bits);
-}
-
 #endif /* BROOD_THREAD_MARKS_H */

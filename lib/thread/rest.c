@@ -19,6 +19,8 @@ static void push_out_oldest(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
 static void send_away(brood__worker_t *worker) BROOD__NO_ANALYSIS;
 static int search(brood__worker_t *worker);
+static brood__worker_t *put_on_duty(brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock);
 
 static int some_in_deques(brood__executor_t *executor)
 {
@@ -74,17 +76,33 @@ void brood__executor_set_need(brood__executor_t *executor)
         brood__store(&executor->inbox.need, 1, relaxed);
 }
 
+/* Woken under no lock: on a busy CPU the woken thread runs at once, and would
+ * only come to wait for the lock. It may be on its way already, even at its end,
+ * but unparking needs no more than the address. */
 void brood__executor_wake(brood__executor_t *executor)
 {
+    brood__worker_t *worker;
+
     brood__lock(&executor->lock);
-    brood__executor_wake_locked(executor);
+    worker = put_on_duty(executor);
     brood__unlock(&executor->lock);
+    if (worker)
+        brood__os_unpark_one(&worker->gate);
 }
 
-/* Put one more thread on duty unless somebody is. */
 void brood__executor_wake_locked(brood__executor_t *executor)
 {
+    brood__worker_t *worker = put_on_duty(executor);
+
+    if (worker)
+        brood__os_unpark_one(&worker->gate);
+}
+
+/* One more thread, unless somebody is; the one to unpark, or NULL. */
+static brood__worker_t *put_on_duty(brood__executor_t *executor)
+{
     int running = executor->n_active - executor->n_blocked;
+    brood__worker_t *worker = NULL;
 
     /* (G) Before the look at `searching`: a searcher that leaves stores that
      * first, and then raises `need`. */
@@ -93,23 +111,22 @@ void brood__executor_wake_locked(brood__executor_t *executor)
         || brood__load(&executor->searching, relaxed)
         || running >= executor->options.max_workers
         || executor->state == BROOD__ENDING)
-        return;
+        return NULL;
     if (!brood__list_empty(&executor->sleepers)) {
-        brood__worker_t *worker = BROOD__CONTAINER(
-            brood__list_pop(&executor->sleepers), brood__worker_t, link);
-
+        worker = BROOD__CONTAINER(brood__list_pop(&executor->sleepers),
+                                  brood__worker_t, link);
         brood__sub(&executor->n_asleep, 1, relaxed);
         worker->state = BROOD__WORKER_WATCHING;
         executor->sentinel = worker;
         brood__store(&executor->watching, 1, relaxed);
         executor->n_wakes++;
         brood__store(&worker->gate, BROOD__GATE_OPEN, release);
-        brood__os_unpark_one(&worker->gate);
     } else if (brood__executor_can_spawn(executor)
                && brood__executor_spawn(executor, 1) != APR_SUCCESS) {
         /* Refused by the system: the others go on, the next submit tries. */
         brood__store(&executor->inbox.need, 1, relaxed);
     }
+    return worker;
 }
 
 /* It no longer counts as working. */
@@ -234,12 +251,15 @@ void brood__worker_found(brood__worker_t *worker)
 }
 
 /* A sentinel that joins the work is the searcher until it has found some, unless
- * there is one: (G) that one will see that nobody watches any more. */
-void brood__worker_seek(brood__worker_t *worker)
+ * there is one: (G) that one will see that nobody watches any more. Nobody else
+ * was active under the lock: so no searcher can be leaving, and the last that
+ * left did before it took the lock to sleep. */
+void brood__worker_seek(brood__worker_t *worker, int alone)
 {
     int none = 0;
 
-    brood__heavy_fence();
+    if (!alone)
+        brood__heavy_fence();
     if (!worker->searching
         && brood__cas(&worker->executor->searching, &none, 1, relaxed))
         worker->searching = 1;

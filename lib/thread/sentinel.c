@@ -43,21 +43,24 @@ int brood__worker_watch(brood__worker_t *worker)
     brood__executor_t *executor = worker->executor;
     tick_t tick = { TICK_FIRST, progress(executor),
                     brood__inbox_put(&executor->inbox) };
-    int verdict = 2;
+    int verdict = 2, alone;
 
     brood__lock(&executor->lock);
-    look_first(executor);
+    alone = executor->n_active == 0;
+    if (brood__load(&executor->awake, relaxed) > 0)
+        look_first(executor);
+    else /* nobody works: no need to wait before deciding */
+        verdict = decide(worker, &tick, 0, 0);
     brood__unlock(&executor->lock);
     while (verdict == 2) {
         unsigned long long ran, put;
 
-        /* Nobody works: no need to wait before deciding. */
-        if (brood__load(&executor->awake, relaxed) > 0)
-            brood__os_park(&worker->gate, BROOD__GATE_OPEN, tick.length);
+        brood__os_park(&worker->gate, BROOD__GATE_OPEN, tick.length);
         ran = progress(executor);
         put = brood__inbox_put(&executor->inbox);
 
         brood__lock(&executor->lock);
+        alone = 0;
         look_who_is_stuck(executor);
         verdict = decide(worker, &tick, ran - tick.progress, put != tick.put);
         brood__unlock(&executor->lock);
@@ -67,7 +70,7 @@ int brood__worker_watch(brood__worker_t *worker)
         tick.put = put;
     }
     if (verdict == 1)
-        brood__worker_seek(worker);
+        brood__worker_seek(worker, alone);
     return verdict;
 }
 

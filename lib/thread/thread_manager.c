@@ -71,9 +71,10 @@ static void hold(brood__home_t *home, int delta)
         brood__manager_release(&manager_of(home)->base);
 }
 
-static const brood__home_ops_t manager_home_ops = {
-    "thread manager", post, notices, hold, NULL, NULL, NULL
-};
+static const brood__home_ops_t manager_home_ops = { .noun = "thread manager",
+                                                    .post = post,
+                                                    .notices = notices,
+                                                    .hold = hold };
 
 /* ---- as a kind of manager ----------------------------------------------- */
 

@@ -224,7 +224,7 @@ int brood__worker_rest(brood__worker_t *worker);
 
 void brood__worker_deactivate(brood__worker_t *worker) BROOD__NO_ANALYSIS;
 void brood__worker_found(brood__worker_t *worker);
-void brood__worker_seek(brood__worker_t *worker);
+void brood__worker_seek(brood__worker_t *worker, int alone);
 
 /* Another min_workers, of which there are enough. */
 void brood__executor_set_min(brood__executor_t *executor, int min)

@@ -262,7 +262,7 @@ inline cas_searching()
 proctype worker(byte me)
 {
 	byte i, w, v, task;
-	bool left_search, lowered;
+	bool left_search, lowered, alone;
 
 work:
 	take();
@@ -348,10 +348,13 @@ tick:
 	if
 	:: SOME && n_active < MAX && awake < CPUS ->
 		store(WATCHING, 0);
-		atomic { n_active++; awake++ };
+		atomic { alone = n_active == 0; n_active++; awake++ };
 		unlock();
 #ifndef NO_SEEK
-		heavy();
+		if
+		:: alone
+		:: else -> heavy()
+		fi;
 		cas_searching();
 #endif
 		goto work

@@ -4,8 +4,7 @@
 
 #include "task/tools.h"
 
-#define N     500
-#define SMALL 40 /* more than the heap holds at first */
+#define N 500
 
 typedef struct alarm_t {
     brood__timer_t timer;
@@ -159,34 +158,7 @@ static void a_disarm_also_undoes_what_the_callback_armed(void)
     disarm_slow(1);
 }
 
-/* ---- reserved places ------------------------------------------------------ */
-
-static void a_reserved_place_is_nobody_elses(void)
-{
-    static brood__timer_t others[SMALL], ours[SMALL];
-    int64_t far = brood__os_now() + INT64_C(3600000000000);
-    int i, n = 0;
-
-    brood__timers_stop(); /* the heap is as small as it begins */
-    for (i = 0; i < SMALL; i++) {
-        ASSERT_STATUS(APR_SUCCESS, brood__timer_reserve());
-        ours[i].reserved = 1;
-    }
-    for (i = 0; i < SMALL; i++) {
-        brood__fault_at(BROOD__FAULT_MEMORY, 1);
-        if (brood__timer_arm(&others[i], far, never) == APR_SUCCESS)
-            n++;
-        brood__fault_at(BROOD__FAULT_MEMORY, 1);
-        ASSERT_STATUS(APR_SUCCESS, brood__timer_arm(&ours[i], far, never));
-        brood__fault_at(BROOD__FAULT_MEMORY, 0);
-    }
-    CU_ASSERT(n < SMALL); /* the heap was full */
-    for (i = 0; i < SMALL; i++) {
-        CU_ASSERT(brood__timer_disarm(&ours[i]));
-        brood__timer_unreserve();
-        (void)brood__timer_disarm(&others[i]);
-    }
-}
+/* ---- the thread ----------------------------------------------------------- */
 
 /* The library's last timers are gone: the thread ends, and may come again. */
 static void they_may_stop_and_begin_anew(void)
@@ -196,19 +168,16 @@ static void they_may_stop_and_begin_anew(void)
     brood__timers_stop();
     brood__timers_stop();
     brood__fault_at(BROOD__FAULT_THREAD, 1);
-    CU_ASSERT_NOT_EQUAL(brood__timer_reserve(), APR_SUCCESS);
+    CU_ASSERT_NOT_EQUAL(brood__timers_ready(), APR_SUCCESS);
     brood__fault_at(BROOD__FAULT_THREAD, 1);
     CU_ASSERT_NOT_EQUAL(brood__timer_arm(&alarm.timer, 0, ring), APR_SUCCESS);
     brood__fault_at(BROOD__FAULT_THREAD, 0);
     CU_ASSERT_FALSE(brood__timer_disarm(&alarm.timer));
-    brood__timers_stop();
-    brood__fault_at(BROOD__FAULT_MEMORY, 1);
-    ASSERT_STATUS(APR_ENOMEM, brood__timer_reserve());
-    brood__fault_at(BROOD__FAULT_MEMORY, 1);
-    ASSERT_STATUS(APR_ENOMEM, brood__timer_arm(&alarm.timer, 0, ring));
-    brood__fault_at(BROOD__FAULT_MEMORY, 0);
+    ASSERT_STATUS(APR_SUCCESS, brood__timers_ready());
+    brood__fault_at(BROOD__FAULT_MEMORY, 1); /* from now on it cannot fail */
     expect(1);
     ASSERT_STATUS(APR_SUCCESS, brood__timer_arm(&alarm.timer, 0, ring));
+    brood__fault_at(BROOD__FAULT_MEMORY, 0);
     door_wait(&g_last);
     (void)brood__timer_disarm(&alarm.timer);
     door_fini(&g_last);
@@ -221,7 +190,6 @@ static const test_t tests[] = {
     TEST(one_that_was_never_armed_is_not_disarmed),
     TEST_KEEPS(a_disarm_waits_for_the_callback, KEEPS_MEMORY),
     TEST_KEEPS(a_disarm_also_undoes_what_the_callback_armed, KEEPS_MEMORY),
-    TEST(a_reserved_place_is_nobody_elses),
     TEST(they_may_stop_and_begin_anew),
 };
 
