@@ -6,6 +6,15 @@
  * The walk takes no lock and writes nothing. Memory order: (A) an entry, and
  * the manager in it, are complete before they are stored with release into the
  * node's list or the entry; the walk loads both with acquire.
+ *
+ * Most threads ask for the same again and again, so each remembers what it
+ * found: from which node, and how many managers had been made known by then. A
+ * node at the same address has another serial, or is the service node of another
+ * manager, which then was made known since. (B) Whoever makes one known counts it afterwards,
+ * with release; who remembers has loaded the count, with acquire, before he
+ * walked. So a count that has not changed says that a walk would find the same;
+ * and a manager that was made known before the asker asked is counted. While the
+ * asker's node has memory, so has all that it found above itself (node.h).
  */
 
 #include <brood/errors.h>
@@ -29,8 +38,14 @@ typedef struct wanted_t {
 
 brood__node_t *(*brood__running_owner)(void);
 
+/* How often a manager was made known. */
+static atomic_ullong g_changes;
+
 static int flags_are_good(unsigned flags);
 static uint64_t hash_of(const char *id);
+static brood__manager_t *remember(brood__node_t *node, const wanted_t *wanted);
+BROOD__INLINE int is_called(const brood__manager_t *manager,
+                            const wanted_t *wanted);
 BROOD__INLINE brood__manager_t *in_entry(brood__entry_t *entry,
                                          const wanted_t *wanted);
 BROOD__INLINE brood__manager_t *at_node(brood__node_t *node,
@@ -60,7 +75,7 @@ apr_status_t brood__manager_get(brood__manager_t **manager,
         return rv;
     wanted.hash = hash_of(id);
     if (!(flags & BROOD_GET_FORCE_CREATE)) {
-        *manager = walk(brood__self.now.scope->node, &wanted);
+        *manager = remember(brood__self.now.scope->node, &wanted);
         if (BROOD__LIKELY(*manager != NULL))
             return APR_SUCCESS;
         if (flags & BROOD_GET_STRICT)
@@ -106,6 +121,38 @@ static uint64_t hash_of(const char *id)
     return hash;
 }
 
+/* As walk(). */
+static brood__manager_t *remember(brood__node_t *node, const wanted_t *wanted)
+{
+    size_t at = ((uintptr_t)wanted->kind / 64 + wanted->hash) % BROOD__MEMOS;
+    brood__memo_t *memo = &brood__self.memos[at];
+    brood__manager_t *manager = memo->manager;
+    unsigned long long changes = brood__load(&g_changes, acquire); /* (B) */
+
+    if (BROOD__LIKELY(manager && memo->changes == changes && memo->node == node
+                      && memo->serial == node->serial
+                      && memo->hash == wanted->hash
+                      && memo->kind == wanted->kind)
+        && is_called(manager, wanted)
+        && !brood__load(&manager->retiring, relaxed))
+        return manager;
+    manager = walk(node, wanted);
+    memo->node = node;
+    memo->serial = node->serial;
+    memo->hash = wanted->hash;
+    memo->kind = wanted->kind;
+    memo->changes = changes;
+    memo->manager = manager;
+    return manager;
+}
+
+/* Its hash is right. */
+BROOD__INLINE int is_called(const brood__manager_t *manager,
+                            const wanted_t *wanted)
+{
+    return !manager->id || strcmp(manager->id, wanted->id) == 0;
+}
+
 /* The manager in an entry of this kind and id, else NULL. */
 BROOD__INLINE brood__manager_t *in_entry(brood__entry_t *entry,
                                          const wanted_t *wanted)
@@ -115,9 +162,7 @@ BROOD__INLINE brood__manager_t *in_entry(brood__entry_t *entry,
     if (entry->hash != wanted->hash || entry->kind != wanted->kind)
         return NULL;
     manager = brood__load(&entry->manager, acquire); /* (A) */
-    if (!manager->id || strcmp(manager->id, wanted->id) == 0)
-        return manager;
-    return NULL;
+    return is_called(manager, wanted) ? manager : NULL;
 }
 
 /* What is retiring counts as not there, but while the library ends: then all
@@ -238,6 +283,7 @@ static int install(brood__manager_t *manager, brood__entry_t **entry,
         brood__store(&node->entries, *entry, release); /* (A) */
         *entry = NULL;
     }
+    brood__add(&g_changes, 1, release); /* (B) */
 done:
     brood__registry_unlock();
     return made;

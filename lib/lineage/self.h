@@ -18,6 +18,7 @@
 struct brood_future_t;
 struct brood__place_t;
 struct brood__lane_t;
+struct brood__manager_t;
 struct brood__magazine_t;
 struct brood__attach_t;
 
@@ -44,6 +45,18 @@ typedef struct brood__frame_t {
 
 #define BROOD__LANE_CACHE 8
 
+/* What the last look-up of its kind found; see lookup.c. */
+typedef struct brood__memo_t {
+    const void *node; /* where it began; compared only */
+    uint64_t serial;  /* of that */
+    uint64_t hash;    /* of the id */
+    const void *kind;
+    unsigned long long changes;
+    struct brood__manager_t *manager; /* NULL: nothing is remembered */
+} brood__memo_t;
+
+#define BROOD__MEMOS 4
+
 typedef struct brood__self_t {
     brood__frame_t now;
     brood__purse_t purse;
@@ -54,7 +67,8 @@ typedef struct brood__self_t {
     } lanes[BROOD__LANE_CACHE];
     struct brood__lane_t *all_lanes;    /* under the lanes' lock */
     struct brood__magazine_t *magazine; /* free futures */
-    int library;                        /* one of brood's own threads */
+    brood__memo_t memos[BROOD__MEMOS];
+    int library;        /* one of brood's own threads */
     int seen;           /* the exit hook is set, and `link` is linked */
     int claimed;        /* brood_terminate() cleans this record just now */
     brood__link_t link; /* among all that are seen; these two under the lock of

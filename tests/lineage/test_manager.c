@@ -76,6 +76,35 @@ static void the_nearest_ancestor_with_this_id_wins(void)
     CU_ASSERT_EQUAL(freed(), 4);
 }
 
+static void look_up_again_and_again(void *unused)
+{
+    (void)unused;
+    g_seen[0] = get("a", 0);
+    g_seen[1] = get("a", 0);
+    g_seen[2] = get("a", BROOD_GET_FORCE_CREATE);
+    g_seen[3] = get("a", 0);
+}
+
+/* A thread remembers what it found. */
+static void what_was_found_gives_way_to_what_is_nearer(void)
+{
+    brood__manager_t *a;
+    int i;
+
+    fresh_root();
+    a = get("a", 0);
+    for (i = 0; i < 3; i++) {
+        in_child_thread(look_up_again_and_again, NULL);
+        CU_ASSERT_PTR_EQUAL(g_seen[0], a);
+        CU_ASSERT_PTR_EQUAL(g_seen[1], a);
+        CU_ASSERT(g_seen[2] != a);
+        CU_ASSERT_PTR_EQUAL(g_seen[3], g_seen[2]);
+        CU_ASSERT_PTR_EQUAL(get("a", 0), a);
+    }
+    leave_tree();
+    CU_ASSERT_EQUAL(freed(), 4);
+}
+
 static void ids_that_look_alike_are_different(void)
 {
     static const char *const ids[] = { NULL,    "",      "0", "abcd",
@@ -462,6 +491,7 @@ static void a_description_fits(void)
 
 static const test_t tests[] = {
     TEST(the_nearest_ancestor_with_this_id_wins),
+    TEST(what_was_found_gives_way_to_what_is_nearer),
     TEST(ids_that_look_alike_are_different),
     TEST(each_kind_has_ids_of_its_own),
     TEST(flags_are_checked_and_nothing_is_made),
