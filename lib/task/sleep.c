@@ -13,6 +13,8 @@
 
 #define CHAIN 64 /* tasks that a circle of waits may have to be noticed */
 
+static void park_for_long(brood__sleep_t *sleep);
+static int is_armed(brood__sleep_t *sleep);
 static void log_long_wait(int64_t ns);
 static int publish(brood_future_t *task, brood__wait_t *wait);
 static void withdraw(brood_future_t *task, int interrupted);
@@ -94,23 +96,39 @@ int brood__sleep_help(brood_future_t *on)
 
 void brood__park_sleep(brood__sleep_t *sleep, int64_t deadline)
 {
-    int64_t warning = deadline < 0 ? brood__watchdog_wait_warning() : 0;
-    int64_t first = warning > 0 ? brood__os_now() + warning : 0;
-
-    while ((brood__load(&sleep->state, acquire) & BROOD__SLEEP_MASK)
-           == BROOD__SLEEP_ARMED) {
-        int64_t until = first ? first : deadline;
-        int64_t left = until < 0 ? -1 : until - brood__os_now();
-
-        if (until < 0 || left > 0) {
-            brood__os_park(&sleep->state, BROOD__SLEEP_ARMED, left);
-        } else if (first) {
-            first = 0;
-            log_long_wait(warning);
-        } else {
-            brood__sleep_try(sleep, BROOD__SLEEP_TIMEUP);
-        }
+    if (deadline < 0) {
+        park_for_long(sleep);
+        return;
     }
+    while (is_armed(sleep)) {
+        int64_t left = deadline - brood__os_now();
+
+        if (left > 0)
+            brood__os_park(&sleep->state, BROOD__SLEEP_ARMED, left);
+        else
+            brood__sleep_try(sleep, BROOD__SLEEP_TIMEUP);
+    }
+}
+
+/* Without a deadline. No look at the clock, so a wake-up for no reason begins
+ * the warning's time anew. */
+static void park_for_long(brood__sleep_t *sleep)
+{
+    int64_t warning = brood__watchdog_wait_warning();
+    int64_t left = warning > 0 ? warning : -1;
+
+    while (is_armed(sleep))
+        if (brood__os_park(&sleep->state, BROOD__SLEEP_ARMED, left)
+            == APR_TIMEUP) {
+            log_long_wait(warning);
+            left = -1;
+        }
+}
+
+static int is_armed(brood__sleep_t *sleep)
+{
+    return (brood__load(&sleep->state, acquire) & BROOD__SLEEP_MASK)
+           == BROOD__SLEEP_ARMED;
 }
 
 void brood__park_wake(brood__place_t *place, brood__sleep_t *sleep)

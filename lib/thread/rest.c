@@ -333,25 +333,24 @@ static void last_look(brood__executor_t *executor)
 static int sleep_until_woken(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
-    int64_t limit = executor->options.idle_timeout;
-    int64_t until = limit < 0 ? -1 : brood__os_now() + limit;
+    int64_t left = executor->options.idle_timeout;
+
     for (;;) {
         unsigned gate = brood__load(&worker->gate, acquire);
-        int64_t left = until < 0 ? -1 : until - brood__os_now();
 
         if (gate == BROOD__GATE_AGAIN) {
-            until = brood__os_now() + limit; /* it may leave after all */
+            left = executor->options.idle_timeout; /* it may leave after all */
             (void)brood__cas(&worker->gate, &gate, BROOD__GATE_SHUT, relaxed);
             continue;
         }
         if (gate != BROOD__GATE_SHUT)
             return gate == BROOD__GATE_OPEN;
-        if (until < 0 || left > 0)
-            brood__os_park(&worker->gate, BROOD__GATE_SHUT, left);
-        else if (leave_if_idle(worker))
+        if (brood__os_park(&worker->gate, BROOD__GATE_SHUT, left)
+            == APR_SUCCESS)
+            continue;
+        if (leave_if_idle(worker))
             return 0;
-        else
-            until = -1; /* it is one of those that stay */
+        left = -1; /* it is one of those that stay */
     }
 }
 

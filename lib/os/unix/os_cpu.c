@@ -33,13 +33,15 @@ unsigned brood__os_cpus(void)
 #if defined(__linux__) && defined(SYS_membarrier)
 
 /* TSan does not know that this call orders anything and would report every
- * handshake that relies on it. */
+ * handshake that relies on it. Where all threads share one CPU a plain fence on
+ * both sides costs less. */
 void brood__cpu_init(void)
 {
     const long known = syscall(SYS_membarrier, MEMBARRIER_QUERY, 0, 0);
 
     brood__os_has_barrier =
-        !BROOD__TSAN && known > 0 && (known & MEMBARRIER_EXPEDITED)
+        !BROOD__TSAN && affinity_cpus() > 1 && known > 0
+        && (known & MEMBARRIER_EXPEDITED)
         && syscall(SYS_membarrier, MEMBARRIER_REGISTER_EXPEDITED, 0, 0) == 0;
 }
 
