@@ -104,14 +104,15 @@ BROOD_BEGIN_DECLS
  * @param      pool     the lifetime: clearing it shuts the pool down (drain, or
  *                      cancel for a daemon) and waits, on a thread of brood's
  *                      own it hands that to the collector.
- * @retval APR_EINVAL    contradictory settings, an unknown options size, a NULL
+ * @retval APR_EINVAL contradictory settings, an unknown options size, a NULL
  *                       argument.
- * @retval APR_ENOMEM    nothing was made.
- * @retval BROOD_EFORKED see brood/init.h.
+ * @retval APR_ENOMEM nothing was made.
+ * @return else what the creation of the collector's thread returned.
  *
  * @threads   the thread that owns @a pool.
  * @ownership the affinity pool belongs to @a pool.
- * @blocks    never.
+ * @blocks    never, but while the first call of all makes the collector's
+ *            thread.
  */
 BROOD_API apr_status_t brood_affinity_pool_create(
     brood_affinity_pool_t **affinity,
@@ -173,7 +174,9 @@ BROOD_API apr_status_t brood_affinity_pool_release(
  * @param how      what becomes of the queued calls.
  * @param timeout  microseconds to wait; 0: do not wait; negative: for ever.
  * @retval APR_TIMEUP         still shutting down; it goes on by itself.
- * @retval BROOD_EDEADLK      called from one of its own threads.
+ * @retval BROOD_EDEADLK      called from one of its own threads: nothing has
+ *                            begun. On a loop's thread outside a coroutine with
+ *                            a timeout other than 0: the shutdown has begun.
  * @retval BROOD_EINTERRUPTED the waiting task was canceled; it goes on.
  * @retval APR_EINVAL         @a affinity is NULL or @a how unknown.
  *

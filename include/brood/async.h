@@ -24,10 +24,9 @@
  * Which pool: the open transaction's, else `pool`, else the one given to
  * brood_affinity_pool_use(), else the process's default, made at first use.
  *
- * Which loop: `loop`, else the loop whose coroutine the call descends from by
- * brood_sync_to_async(),
- * else the nearest running default loop manager, else a private loop on the
- * calling thread.
+ * Which loop: `loop`, else in a coroutine its own loop, else the loop whose
+ * coroutine the call descends from by brood_sync_to_async(), else the nearest
+ * running default loop manager, else a private loop on the calling thread.
  */
 
 /** This one call is a transaction of its own: APR_SUCCESS commits. On a thread
@@ -108,7 +107,9 @@ brood_sync_to_async(brood_future_t **future, brood_task_fn *fn, void *baton,
  * @retval BROOD_EDEADLK      on a loop's thread outside a coroutine.
  * @retval APR_EINVAL         @a coroutine is NULL, or unknown options.
  * @retval APR_ENOMEM         memory ran out; nothing ran.
- * @return else the coroutine's status, or why the loop refused it.
+ * @return else the coroutine's status; or why the loop refused it, as
+ *         brood_loop_manager_submit(); or why there is no private loop, as
+ *         brood_loop_manager_start(). Then nothing ran.
  *
  * @threads   any.
  * @ownership the value is the caller's; @a baton is the coroutine's until this

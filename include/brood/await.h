@@ -57,6 +57,8 @@ BROOD_API apr_status_t brood_await(brood_future_t *future, void **value);
  * @retval APR_EINVAL         @a what is unknown.
  * @retval APR_EBADF          @a fd is no open socket.
  * @retval APR_ENOMEM         memory ran out.
+ * @return else, in a task on a thread, what the creation of a descriptor to wake
+ *         it by returned.
  *
  * @threads   any; on a plain thread it blocks the thread.
  * @ownership the descriptor stays the caller's, who keeps it open meanwhile.

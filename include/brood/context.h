@@ -60,7 +60,11 @@ BROOD_API apr_status_t brood_context_set(brood_context_key_t *key, void *value,
                                          void (*release)(void *value));
 
 /**
- * The value that the current thread or task sees; NULL when unset.
+ * Read a variable.
+ *
+ * @param key from brood_context_key_make().
+ * @return the value that the current thread or task sees; NULL when unset, and
+ *         for NULL.
  *
  * @threads   any.
  * @ownership the value stays the library's; it is good as long as the caller's

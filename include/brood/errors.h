@@ -11,7 +11,23 @@
  *
  * Every function that can fail returns an `apr_status_t`: APR_SUCCESS, a code
  * of APR or of the system unchanged, or one of these. A call that fails has
- * changed nothing: nothing is queued, and no ownership has moved.
+ * changed nothing: nothing is queued, and no ownership has moved. Where that is
+ * not the whole truth (a stop that goes on, an end that closes all the same) the
+ * function says so.
+ *
+ * @section common What every call may return
+ *
+ * Beside the statuses that a function names, every function that returns one may
+ * return
+ *
+ *     APR_EINIT        before brood_initialize() or after brood_terminate()
+ *     BROOD_EFORKED    in a child forked while brood was initialized
+ *     APR_ENOMEM       the first call on a thread that brood has not seen, when
+ *                      its place in the family tree could not be made; a wait
+ *                      in a coroutine, when there is no stack for what its loop
+ *                      would run meanwhile
+ *
+ * APR_EINVAL for wrong arguments may come before the first two.
  *
  * APR_TIMEUP always means that *this wait* ran out; what was waited for goes
  * on.

@@ -70,7 +70,8 @@ BROOD_BEGIN_DECLS
  * @retval BROOD_EINTERRUPTED the waiting task was canceled.
  * @retval BROOD_EDEADLK      the wait could never end.
  * @retval APR_EINVAL         @a future is NULL.
- * @retval BROOD_EFORKED      see brood/init.h.
+ * @retval APR_ENOMEM         in a coroutine: there is no stack for what its
+ *                            loop would run next. It has not waited.
  *
  * @threads   any.
  * @ownership nothing moves.
@@ -109,6 +110,8 @@ BROOD_API apr_status_t brood_future_result(brood_future_t *future,
  * @retval BROOD_EINTERRUPTED the waiting task was canceled.
  * @retval BROOD_EDEADLK      the wait could never end.
  * @retval APR_EINVAL         @a future is NULL.
+ * @retval APR_ENOMEM         in a coroutine: there is no stack for what its
+ *                            loop would run next. It has not waited.
  * @return else the task's status.
  *
  * @threads   any.
@@ -144,7 +147,8 @@ BROOD_API apr_status_t brood_future_take(brood_future_t *future, void **value);
  * @param futures the futures; the same one may stand in it twice.
  * @param n       how many; 0 is APR_SUCCESS at once.
  * @param timeout microseconds; 0: only look; negative: for ever.
- * @return as brood_future_wait(), or APR_ENOMEM.
+ * @retval APR_EINVAL @a futures or one of them is NULL.
+ * @return else as brood_future_wait().
  *
  * @threads   any.
  * @ownership nothing moves.
@@ -161,7 +165,9 @@ BROOD_API apr_status_t brood_future_wait_all(brood_future_t *const *futures,
  * @param      n       how many; 0 is APR_EINVAL.
  * @param[out] index   which one: the first of the array that is settled.
  * @param      timeout microseconds; 0: only look; negative: for ever.
- * @return as brood_future_wait(), or APR_ENOMEM.
+ * @retval APR_EINVAL @a n is 0, or @a futures, one of them or @a index is NULL.
+ * @retval APR_ENOMEM memory ran out. It has not waited.
+ * @return else as brood_future_wait().
  *
  * @threads   any.
  * @ownership nothing moves.
@@ -179,7 +185,7 @@ BROOD_API apr_status_t brood_future_wait_any(brood_future_t *const *futures,
  * @param[out] all     a new reference; NULL unless APR_SUCCESS.
  * @param      futures the futures; read during the call only.
  * @param      n       how many; 0 settles at once.
- * @retval APR_EINVAL an argument is NULL.
+ * @retval APR_EINVAL an argument or one of the futures is NULL.
  * @retval APR_ENOMEM nothing was made.
  *
  * @threads   any.
@@ -240,6 +246,7 @@ BROOD_API apr_status_t brood_future_notify(brood_future_t *future,
 /**
  * Take one more reference.
  *
+ * @param future a future, or NULL.
  * @return @a future; NULL for NULL.
  *
  * @threads   any that holds a reference.
@@ -249,8 +256,9 @@ BROOD_API apr_status_t brood_future_notify(brood_future_t *future,
 BROOD_API brood_future_t *brood_future_retain(brood_future_t *future);
 
 /**
- * Drop a reference; the task goes on. Accepts NULL.
+ * Drop a reference; the task goes on.
  *
+ * @param future a future, or NULL.
  * @return NULL.
  *
  * @threads   any.
@@ -294,7 +302,9 @@ BROOD_API apr_status_t brood_promise_settle(brood_promise_t *promise,
                                             apr_status_t status, void *value);
 
 /**
- * Give a promise up: its future settles BROOD_EABANDONED. Accepts NULL.
+ * Give a promise up: its future settles BROOD_EABANDONED.
+ *
+ * @param promise the promise, or NULL.
  *
  * @threads   any.
  * @ownership the promise is gone.

@@ -67,8 +67,8 @@ BROOD_BEGIN_DECLS
  * @param      fn     the thread's function.
  * @param      data   handed to @a fn.
  * @param      pool   as for apr_thread_create().
- * @retval APR_EINVAL    @a thread, @a fn or @a pool is NULL.
- * @retval BROOD_EFORKED see brood/init.h.
+ * @retval APR_EINVAL @a thread, @a fn or @a pool is NULL.
+ * @retval APR_ENOMEM nothing was made.
  * @return else what apr_thread_create() returned; nothing was made then.
  *
  * @threads   any; @a pool must be the caller's to use.
@@ -97,8 +97,9 @@ BROOD_API apr_status_t brood_thread_create(apr_thread_t **thread,
 BROOD_API apr_status_t brood_lineage_capture(brood_lineage_t **lineage);
 
 /**
- * Drop a reference to a capture; accepts NULL.
+ * Drop a reference to a capture.
  *
+ * @param lineage the capture, or NULL.
  * @return NULL.
  *
  * @threads   any.
@@ -134,7 +135,7 @@ BROOD_API void brood_lineage_detach(void);
  * Threads that brood has not seen yet become children of @a lineage.
  *
  * @param lineage a capture; NULL: they become roots again.
- * @retval BROOD_EFORKED see brood/init.h.
+ * @return APR_SUCCESS, or what every call may return (brood/errors.h).
  *
  * @threads   any.
  * @ownership a reference of its own is held until the next call.
@@ -145,7 +146,8 @@ BROOD_API apr_status_t brood_lineage_set_default(brood_lineage_t *lineage);
 /**
  * The serial of the caller's node. In a task this gives the task a node.
  *
- * @return never reused, never 0 unless memory ran out or in a forked child.
+ * @return the serial, which is never reused; 0 when memory ran out, outside of
+ *         brood_initialize() and brood_terminate(), and in a forked child.
  *
  * @threads   any.
  * @ownership nothing moves.
@@ -157,7 +159,7 @@ BROOD_API uint64_t brood_lineage_serial(void);
  * The serial of the parent of the caller's node. In a task this gives the task
  * a node, so it is the serial of who submitted it.
  *
- * @return 0 for a root.
+ * @return the serial; 0 for a root, and where brood_lineage_serial() gives 0.
  *
  * @threads   any.
  * @ownership nothing moves.

@@ -82,13 +82,13 @@ BROOD_BEGIN_DECLS
  * @retval APR_EINVAL      @a manager is NULL, an unknown flag, or strict with
  *                         force-create or at-owner; nothing was made.
  * @retval APR_ENOMEM      nothing was made.
- * @retval BROOD_EFORKED   see brood/init.h.
  * @return else what the creation of the collector's thread returned.
  *
  * @threads   any.
  * @ownership borrowed: good while the caller or any descendant of the owner
  *            lives; brood_loop_manager_retain() makes it good for longer.
- * @blocks    never.
+ * @blocks    never, but while the first call of all makes the collector's
+ *            thread.
  */
 BROOD_API apr_status_t brood_loop_manager_get(brood_loop_manager_t **manager,
                                               const char *id, unsigned flags);
@@ -102,10 +102,12 @@ BROOD_API apr_status_t brood_loop_manager_get(brood_loop_manager_t **manager,
  * @retval BROOD_EALREADY it runs already; its settings are untouched.
  * @retval BROOD_EPENDING it is stopping and a task of it has not ended yet.
  * @retval BROOD_ESTOPPED its owner is gone.
- * @retval APR_EINVAL     contradictory settings, an unknown options size;
- *                        state untouched.
+ * @retval APR_EINVAL     @a manager is NULL, contradictory settings, an unknown
+ *                        options size; state untouched.
  * @retval APR_ENOMEM     not started.
  * @retval APR_EGENERAL   libevent could not make a base (out of descriptors).
+ * @retval APR_ENOTIMPL   stacks cannot be switched on this machine (x86-64 with
+ *                        shadow stacks on).
  * @return else what the creation of a thread returned; not started.
  *
  * @threads   any.
@@ -292,8 +294,9 @@ BROOD_API apr_status_t brood_loop_manager_each(brood_loop_manager_each_fn *fn,
                                                void *baton);
 
 /**
- * Whether it accepts tasks now.
+ * Whether a manager accepts tasks now.
  *
+ * @param manager the manager.
  * @return 0 or 1; 0 for NULL.
  *
  * @threads   any.
@@ -303,16 +306,19 @@ BROOD_API apr_status_t brood_loop_manager_each(brood_loop_manager_each_fn *fn,
 BROOD_API int brood_loop_manager_is_running(brood_loop_manager_t *manager);
 
 /**
- * Its id; NULL for the default id.
+ * The id of a manager.
+ *
+ * @param manager the manager.
+ * @return the id; NULL for the default id, and for NULL.
  *
  * @threads   any.
- * @ownership the manager's, good as long as the handle.
+ * @ownership the id is the manager's, good as long as the handle.
  * @blocks    never.
  */
 BROOD_API const char *brood_loop_manager_id(brood_loop_manager_t *manager);
 
 /**
- * The task type of its present or last run; NULL: any.
+ * The task type of a manager's present or last run.
  *
  * @param      manager the manager.
  * @param[out] buf     where the type is written, cut to fit and ended with 0.
@@ -327,7 +333,10 @@ BROOD_API const char *brood_loop_manager_task_type(
     brood_loop_manager_t *manager, char *buf, apr_size_t len);
 
 /**
- * The serial of the lineage node that owns it; 0 for NULL.
+ * The serial of the lineage node that owns a manager.
+ *
+ * @param manager the manager.
+ * @return the serial; 0 for NULL.
  *
  * @threads   any.
  * @ownership nothing moves.
@@ -340,6 +349,7 @@ brood_loop_manager_owner_serial(brood_loop_manager_t *manager);
  * Keep the memory of a manager for longer than its owner. Once its owner and
  * all its descendants are gone, every call on it returns BROOD_ESTOPPED.
  *
+ * @param manager the manager, or NULL.
  * @return @a manager; NULL for NULL.
  *
  * @threads   any for which the handle is good.
@@ -350,8 +360,9 @@ BROOD_API brood_loop_manager_t *brood_loop_manager_retain(
     brood_loop_manager_t *manager);
 
 /**
- * Drop a reference taken by brood_loop_manager_retain(). Accepts NULL.
+ * Drop a reference taken by brood_loop_manager_retain().
  *
+ * @param manager the manager, or NULL.
  * @return NULL.
  *
  * @threads   any.

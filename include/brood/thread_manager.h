@@ -90,13 +90,13 @@ BROOD_BEGIN_DECLS
  * @retval APR_EINVAL      @a manager is NULL, an unknown flag, or strict with
  *                         force-create or at-owner; nothing was made.
  * @retval APR_ENOMEM      nothing was made.
- * @retval BROOD_EFORKED   see brood/init.h.
  * @return else what the creation of the collector's thread returned.
  *
  * @threads   any.
  * @ownership borrowed: good while the caller or any descendant of the owner
  *            lives; brood_thread_manager_retain() makes it good for longer.
- * @blocks    never.
+ * @blocks    never, but while the first call of all makes the collector's
+ *            thread.
  */
 BROOD_API apr_status_t brood_thread_manager_get(
     brood_thread_manager_t **manager, const char *id, unsigned flags);
@@ -109,8 +109,8 @@ BROOD_API apr_status_t brood_thread_manager_get(
  * @retval BROOD_EALREADY it runs already; its settings are untouched.
  * @retval BROOD_EPENDING it is stopping and a task of it has not ended yet.
  * @retval BROOD_ESTOPPED its owner is gone.
- * @retval APR_EINVAL     contradictory settings, an unknown options size;
- *                        state untouched.
+ * @retval APR_EINVAL     @a manager is NULL, contradictory settings, an unknown
+ *                        options size; state untouched.
  * @retval APR_ENOMEM     not started.
  * @return else what the creation of a thread returned; not started.
  *
@@ -160,8 +160,10 @@ BROOD_API apr_status_t brood_thread_manager_submit(
  * @param      tasks   array of @a n tasks; read during the call.
  * @param      n       how many; 0 is APR_SUCCESS.
  * @param      options settings of every one of them, or NULL.
- * @return as brood_thread_manager_submit(); BROOD_EFULL at once when there are
- *         more than the capacity.
+ * @retval APR_EINVAL  @a manager, or with @a n other than 0 @a tasks or the `fn`
+ *                     of one of them is NULL, or unknown options.
+ * @retval BROOD_EFULL at once when there are more than the capacity.
+ * @return else as brood_thread_manager_submit().
  *
  * @threads   any.
  * @ownership as brood_thread_manager_submit(), for each task.
@@ -185,7 +187,8 @@ BROOD_API apr_status_t brood_thread_manager_submit_many(
  * @param      stride  bytes from one element to the next.
  * @param      chunk   elements a task; 0: chosen from @a n and the workers.
  * @param      options settings of the whole; `destroy` is called with @a base.
- * @retval APR_EINVAL  also when the array would not fit into memory.
+ * @retval APR_EINVAL @a manager or @a fn is NULL, @a base is NULL and @a n is not
+ *                    0, the array would not fit into memory, or unknown options.
  * @return else as brood_thread_manager_submit(); what counts for a capacity is
  *         at most one task a worker.
  *
@@ -206,7 +209,7 @@ BROOD_API apr_status_t brood_thread_manager_map(
  * @param max     as `max_workers`; 0: as it is.
  * @retval BROOD_ENOTSTARTED never started.
  * @retval BROOD_ESTOPPED    stopping or stopped.
- * @retval APR_EINVAL        contradictory; untouched.
+ * @retval APR_EINVAL        @a manager is NULL, or contradictory; untouched.
  * @return else what the creation of a thread returned; untouched.
  *
  * @threads   any.
@@ -223,7 +226,9 @@ brood_thread_manager_resize(brood_thread_manager_t *manager, int min, int max);
  * @param manager the manager.
  * @param timeout microseconds; 0: only look; negative: for ever.
  * @retval APR_TIMEUP         still busy.
- * @retval BROOD_EDEADLK      called from one of its own tasks.
+ * @retval BROOD_EDEADLK      called from one of its own tasks; or it is busy, and
+ *                            the caller is on a loop's thread outside a
+ *                            coroutine.
  * @retval BROOD_EINTERRUPTED the waiting task was canceled.
  * @retval BROOD_ENOTSTARTED  never started.
  * @retval APR_EINVAL         @a manager is NULL.
@@ -310,8 +315,9 @@ BROOD_API apr_status_t
 brood_thread_manager_each(brood_thread_manager_each_fn *fn, void *baton);
 
 /**
- * Whether it accepts tasks now.
+ * Whether a manager accepts tasks now.
  *
+ * @param manager the manager.
  * @return 0 or 1; 0 for NULL.
  *
  * @threads   any.
@@ -321,16 +327,19 @@ brood_thread_manager_each(brood_thread_manager_each_fn *fn, void *baton);
 BROOD_API int brood_thread_manager_is_running(brood_thread_manager_t *manager);
 
 /**
- * Its id; NULL for the default id.
+ * The id of a manager.
+ *
+ * @param manager the manager.
+ * @return the id; NULL for the default id, and for NULL.
  *
  * @threads   any.
- * @ownership the manager's, good as long as the handle.
+ * @ownership the id is the manager's, good as long as the handle.
  * @blocks    never.
  */
 BROOD_API const char *brood_thread_manager_id(brood_thread_manager_t *manager);
 
 /**
- * The task type of its present or last run; NULL: any.
+ * The task type of a manager's present or last run.
  *
  * @param      manager the manager.
  * @param[out] buf     where the type is written, cut to fit and ended with 0.
@@ -345,7 +354,10 @@ BROOD_API const char *brood_thread_manager_task_type(
     brood_thread_manager_t *manager, char *buf, apr_size_t len);
 
 /**
- * The serial of the lineage node that owns it; 0 for NULL.
+ * The serial of the lineage node that owns a manager.
+ *
+ * @param manager the manager.
+ * @return the serial; 0 for NULL.
  *
  * @threads   any.
  * @ownership nothing moves.
@@ -358,6 +370,7 @@ brood_thread_manager_owner_serial(brood_thread_manager_t *manager);
  * Keep the memory of a manager for longer than its owner. Once its owner and
  * all its descendants are gone, every call on it returns BROOD_ESTOPPED.
  *
+ * @param manager the manager, or NULL.
  * @return @a manager; NULL for NULL.
  *
  * @threads   any for which the handle is good.
@@ -368,8 +381,9 @@ BROOD_API brood_thread_manager_t *brood_thread_manager_retain(
     brood_thread_manager_t *manager);
 
 /**
- * Drop a reference taken by brood_thread_manager_retain(). Accepts NULL.
+ * Drop a reference taken by brood_thread_manager_retain().
  *
+ * @param manager the manager, or NULL.
  * @return NULL.
  *
  * @threads   any.

@@ -120,7 +120,9 @@ BROOD_API apr_status_t brood_transaction_end(brood_transaction_t *transaction,
                                              apr_status_t outcome);
 
 /**
- * The id of the open transaction; NULL outside one. Unique in the process.
+ * The id of the open transaction, unique in the process.
+ *
+ * @return the id; NULL outside of a transaction.
  *
  * @threads   any.
  * @ownership the transaction's, good until its end.

@@ -20,7 +20,9 @@
 BROOD_BEGIN_DECLS
 
 /**
- * The version of the library that runs, as text: "0.1.0".
+ * The version of the library that runs, as text.
+ *
+ * @return a text such as "0.1.0".
  *
  * @threads   any.
  * @ownership the text is the library's and never changes.
@@ -30,6 +32,8 @@ BROOD_API const char *brood_version(void);
 
 /**
  * The version of the library that runs, as in BROOD_VERSION_NUMBER.
+ *
+ * @return a number that grows; of version 0.1.0 it is 100.
  *
  * @threads   any.
  * @ownership nothing moves.
