@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * cancel.c: a task that waits never runs, one that runs is asked to end.
+ * cancel.c: a wait that runs out, tasks that are canceled, tasks that have a
+ * time limit of their own.
  *
  * prints:
- *   the running one saw it, and cleaned up: The task was canceled
- *   the queued one never ran: The task was canceled
- *   a settled one: It has already been done
+ *   a wait ran out, and the task goes on: The timeout specified has expired
+ *   queued, and canceled: The task was canceled
+ *   queued for too long: The task was still queued at its queue timeout; it never ran
+ *   running, and canceled: The task was canceled
+ *   running for too long: The task ran longer than its run timeout
  */
 
 #include <stdatomic.h>
@@ -15,7 +18,7 @@
 
 static atomic_int g_begun;
 
-/* Works piece by piece, and asks in between. */
+/* Works piece by piece, and asks in between whether it should end. */
 static apr_status_t work(void *baton, void **result)
 {
     (void)baton;
@@ -23,8 +26,7 @@ static apr_status_t work(void *baton, void **result)
     atomic_store(&g_begun, 1);
     while (!brood_task_canceled())
         brood_yield();
-    printf("the running one saw it, and cleaned up: ");
-    return BROOD_ECANCELED;
+    return BROOD_ECANCELED; /* after cleaning up; here it could also wait */
 }
 
 static apr_status_t never(void *baton, void **result)
@@ -35,11 +37,18 @@ static apr_status_t never(void *baton, void **result)
     return APR_SUCCESS;
 }
 
+static void tell(const char *what, brood_future_t *future)
+{
+    printf("%s: %s\n", what, say(brood_future_get(future, NULL, -1)));
+    brood_future_release(future);
+}
+
 int main(void)
 {
     brood_thread_manager_options_t options = BROOD_THREAD_MANAGER_OPTIONS_INIT;
+    brood_task_options_t limits = BROOD_TASK_OPTIONS_INIT;
     brood_thread_manager_t *manager;
-    brood_future_t *running, *queued;
+    brood_future_t *running, *queued, *late;
 
     must(brood_initialize());
     must(brood_thread_manager_get(&manager, NULL, 0));
@@ -48,17 +57,22 @@ int main(void)
     must(brood_thread_manager_submit(&running, manager, work, NULL, NULL));
     while (!atomic_load(&g_begun))
         brood_yield();
+    printf("a wait ran out, and the task goes on: %s\n",
+           say(brood_future_wait(running, 1000)));
+
     must(brood_thread_manager_submit(&queued, manager, never, NULL, NULL));
-
+    limits.queue_timeout = 1000; /* us, as all times */
+    must(brood_thread_manager_submit(&late, manager, never, NULL, &limits));
     must(brood_future_cancel(queued));
+    tell("queued, and canceled", queued);
+    tell("queued for too long", late);
     must(brood_future_cancel(running));
-    puts(say(brood_future_get(running, NULL, -1)));
-    printf("the queued one never ran: %s\n",
-           say(brood_future_get(queued, NULL, -1)));
-    printf("a settled one: %s\n", say(brood_future_cancel(queued)));
+    tell("running, and canceled", running);
 
-    brood_future_release(running);
-    brood_future_release(queued);
+    limits.queue_timeout = 0;
+    limits.run_timeout = 1000;
+    must(brood_thread_manager_submit(&late, manager, work, NULL, &limits));
+    tell("running for too long", late);
     brood_terminate();
     return 0;
 }

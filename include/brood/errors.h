@@ -74,7 +74,7 @@ enum {
 BROOD_BEGIN_DECLS
 
 /**
- * The sentence for a status: brood's own, or apr_strerror()'s.
+ * The sentence for a status: brood's own, or that of apr_strerror().
  *
  * @param status any status.
  * @param buf    where the sentence is written, cut to fit and ended with 0.
