@@ -24,7 +24,7 @@
  * wait that could provably never end: a task that waits for itself, a circle of
  * waiting tasks.
  *
- * @section life Life
+ * @section future_life Life
  *
  * References are counted. The value belongs to the future and dies with its
  * last reference. A failed task has no value. After the last

@@ -12,7 +12,7 @@
  *
  *     [initialize] -> thread -> task -> manager -> future -> [terminate]
  *
- * @section life Life
+ * @section init_life Life
  *
  * brood_initialize() is counted, like apr_initialize(), and holds its own
  * count on APR. brood_terminate() gives one back; the last one stops every

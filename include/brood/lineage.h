@@ -15,7 +15,7 @@
  *
  *     [lineage] -> task -> manager -> queue -> worker -> future -> loop
  *
- * @section rule The one rule
+ * @section lineage_rule The one rule
  *
  * A thread descends from the thread that created it; a task descends from the
  * thread or task that submitted it, never from the worker that happens to run
@@ -23,7 +23,7 @@
  * this tree. A task is bound to the node its submitter has at the submit, so
  * get managers before submitting the tasks that shall find them.
  *
- * @section life Life of a node
+ * @section lineage_life Life of a node
  *
  *     first look-up, or brood_thread_create()   the thread has a node
  *     the thread ends                           the node stays while it has

@@ -13,7 +13,7 @@
  *
  *     lineage -> task -> [manager] -> queue -> worker -> future -> loop
  *
- * @section life Life of a manager
+ * @section manager_life Life of a manager
  *
  *     get()                    made, NOT STARTED; found by descendants
  *     start()                  RUNNING: accepts tasks

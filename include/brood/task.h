@@ -12,7 +12,7 @@
  *
  *     lineage -> [task] -> manager -> queue -> worker -> future -> loop
  *
- * @section once The one promise
+ * @section task_once The one promise
  *
  * Every task that a submit accepted settles exactly once: with what it
  * returned, or because it was canceled, expired, overran, or its manager
@@ -37,7 +37,8 @@ typedef struct brood_task_t {
 } brood_task_t;
 
 /** Runs before tasks of normal priority. */
-#define BROOD_PRIORITY_HIGH   1
+#define BROOD_PRIORITY_HIGH 1
+/** The default. */
 #define BROOD_PRIORITY_NORMAL 0
 /** Runs when nothing else is queued, and now and then all the same. */
 #define BROOD_PRIORITY_LOW (-1)

@@ -13,7 +13,7 @@
  *
  *     begin -> [transaction] -> sync_to_async ... -> end
  *
- * @section life Life
+ * @section transaction_life Life
  *
  *     begin()   leases a thread, runs on_begin there (BEGIN)   OPEN
  *     calls     of brood_sync_to_async() run on that thread, in order

@@ -8,8 +8,11 @@
  *  @brief Which brood this is. The build takes the numbers from here.
  */
 
+/** Grows when a program may have to change. */
 #define BROOD_VERSION_MAJOR 0
+/** Grows with what is added; before 1.0 a program may have to change, too. */
 #define BROOD_VERSION_MINOR 1
+/** Grows with what is mended. */
 #define BROOD_VERSION_PATCH 0
 
 /** The version of the headers, as one number that grows: 0.1.0 is 100. */
