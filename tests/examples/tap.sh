@@ -46,6 +46,32 @@ has() {
     esac
 }
 
+# promised <source>: what the comment of an example says below "prints:".
+promised() { sed -n '/^ \* prints:/,/^ \*\//s/^ \*   //p' "$1"; }
+
+# keeps_promise <source> <program>: it prints that, and nothing else.
+keeps_promise() {
+    promised "$1" >"$tmp/promised"
+    [ -s "$tmp/promised" ] || { echo "its comment promises nothing"; return 1; }
+    limit 60 "$2" >"$tmp/printed" 2>"$tmp/errors"
+    code=$?
+    diff "$tmp/promised" "$tmp/printed" || code=1
+    cat "$tmp/errors"
+    [ $code -eq 0 ] && [ ! -s "$tmp/errors" ]
+}
+
+# skip <what> <why>: fails where nothing may be skipped, as in the CI.
+skip() {
+    tests=$((tests + 1))
+    if [ -n "${BROOD_NO_SKIP-}" ]; then
+        echo "not ok $tests - $1"
+        echo "# must not be skipped here: $2"
+        failures=$((failures + 1))
+    else
+        echo "ok $tests - $1 # SKIP $2"
+    fi
+}
+
 # bail_out <why>: nothing more can be tested.
 bail_out() {
     echo "Bail out! $*" >&3
