@@ -233,6 +233,9 @@ BROOD_API apr_status_t brood_future_cancel(brood_future_t *future);
  * @retval APR_EINVAL        @a future or @a fn is NULL, the size of @a where is
  *                           unknown, or it names not exactly one target.
  * @retval APR_ENOMEM        nothing was registered.
+ * @return else, for a thread manager without min_workers, what the creation of
+ *         the timers' thread returned: it has to see to it that @a fn is called
+ *         also when no worker can be made at first.
  *
  * @threads   any.
  * @ownership on APR_SUCCESS a reference to @a future is held until @a fn has

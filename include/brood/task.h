@@ -58,7 +58,8 @@ typedef struct brood_task_options_t {
     const char *name; /**< for people; must outlive the future */
     int priority;     /**< BROOD_PRIORITY_HIGH, _NORMAL, _LOW */
     unsigned flags;   /**< BROOD_TASK_QUIET, BROOD_WAIT_HELP */
-    apr_interval_time_t delay;         /**< us before it is queued */
+    apr_interval_time_t delay;         /**< us before it is queued; it waits
+                                            on while no worker can be made */
     apr_interval_time_t queue_timeout; /**< us it may be queued; 0: for ever */
     apr_interval_time_t run_timeout;   /**< us before its token is raised */
     void (*destroy)(void *baton);    /**< called exactly once for every accepted

@@ -244,7 +244,9 @@ BROOD_API apr_status_t brood_thread_manager_wait_idle(
  * Refuse new tasks, deal with the queued ones, and end the workers.
  *
  * While it drains, the manager's own running tasks may still submit; delayed
- * tasks that are not due yet settle BROOD_ECANCELED. CANCEL may follow DRAIN.
+ * tasks that are not due yet, or for which no worker could be made, settle
+ * BROOD_ECANCELED. CANCEL may follow DRAIN. Notices without a worker that could
+ * call them are called by the stop itself.
  *
  * @param manager the manager; stopping a stopped one is APR_SUCCESS.
  * @param how     what becomes of the queued tasks.

@@ -37,6 +37,9 @@ BROOD__INLINE int brood__fault(brood__fault_e kind)
 /* Make the n-th request of `kind` from now on fail, once; 0 disarms. */
 void brood__fault_at(brood__fault_e kind, unsigned n);
 
+/* From now on every request of `kind` fails, until brood__fault_at(). */
+void brood__fault_all(brood__fault_e kind);
+
 /* True while the failure that was armed last has not happened yet. */
 int brood__fault_pending(brood__fault_e kind);
 

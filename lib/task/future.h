@@ -85,7 +85,9 @@ typedef struct brood__extra_t {
     int priority;
     int64_t delay;        /* ns; 0: none */
     brood__timer_t timer; /* one at a time: delay, then queue, then run */
-    void *owner;          /* of a promise or `all`: the object around it */
+    int64_t expires; /* a delayed task that is due and has no worker: when its
+                        queue timeout is over; 0: not due, or none */
+    void *owner;     /* of a promise or `all`: the object around it */
     brood_cancel_fn *on_cancel;
     void *on_cancel_baton;
     atomic_int on_cancel_state; /* promises; see promise.c */

@@ -9,14 +9,28 @@
  *
  * A delayed task is owned by `delayed` until whoever takes it out, under the
  * lock: the timer that is due, a cancel, or the end of the executor.
+ *
+ * Neither what is due nor a notice can be refused, so when no worker lives and
+ * the system makes no thread, somebody has to try again. A delayed task that is
+ * due stays in `delayed`, and its own timer, whose place is reserved, is armed
+ * again. For notices the executor has a timer of its own; its place is reserved
+ * before the first notice is accepted by an executor that may have no worker.
+ * Each try costs the timers' thread some microseconds. A stop waits for neither:
+ * it cancels what is in `delayed`, and settles what is queued itself (executor.c).
  */
 
 #include "thread/worker.h"
 
 #define NORMAL_EACH 8
 #define LOW_EACH    (BROOD__LOW_TICK + 1)
+#define TRY_EACH    ((int64_t)10000000) /* ns between two tries for a thread */
 
 static void due(brood__timer_t *timer);
+static int queue_due(brood__executor_t *executor, brood_future_t *future)
+    BROOD__REQUIRES(executor->lock);
+static void hire_later(brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock);
+static void hire_again(brood__timer_t *timer);
 static int take_delayed(brood__executor_t *executor, brood__extra_t *extra);
 
 void brood__errand_push(brood__executor_t *executor, brood__errand_t *errand,
@@ -70,6 +84,42 @@ void brood__executor_post(brood__home_t *home, brood__errand_t *errand)
         (void)brood__executor_spawn(executor, 0);
     brood__errand_push(executor, errand, BROOD__ERRAND_URGENT);
     executor->n_errands_put++; /* it counts as a task */
+    if (executor->n_threads == 0)
+        hire_later(executor);
+    brood__unlock(&executor->lock);
+}
+
+static void hire_later(brood__executor_t *executor)
+{
+    if (executor->retry_armed || !executor->retry.reserved)
+        return;
+    executor->retry_armed = 1;
+    (void)brood__timer_arm(&executor->retry, brood__os_now() + TRY_EACH,
+                           hire_again);
+}
+
+apr_status_t brood__executor_may_be_empty(brood__executor_t *executor)
+{
+    apr_status_t rv = executor->retry.reserved ? APR_SUCCESS
+                                               : brood__timer_reserve();
+
+    executor->retry.reserved = rv == APR_SUCCESS;
+    return rv;
+}
+
+/* There are notices, and nobody who would call them. */
+static void hire_again(brood__timer_t *timer)
+{
+    brood__executor_t *executor = BROOD__CONTAINER(timer, brood__executor_t,
+                                                   retry);
+
+    brood__lock(&executor->lock);
+    executor->retry_armed = 0;
+    if (executor->n_threads == 0 && brood__load(&executor->n_errands, relaxed)
+        && (executor->state == BROOD__RUNS
+            || executor->state == BROOD__STOPPING)
+        && brood__executor_spawn(executor, 0) != APR_SUCCESS)
+        hire_later(executor);
     brood__unlock(&executor->lock);
 }
 
@@ -89,18 +139,40 @@ static void due(brood__timer_t *timer)
     brood_future_t *future = extra->future;
     brood__executor_t *executor = BROOD__CONTAINER(future->home,
                                                    brood__executor_t, home);
-    int list = extra->priority < 0 ? BROOD__ERRAND_LOW : BROOD__ERRAND_URGENT;
+    int expired;
 
     brood__lock(&executor->lock);
-    if (brood__load(&extra->delayed, relaxed)) {
-        brood__list_remove(&extra->errand.link);
-        brood__store(&extra->delayed, 0, relaxed);
-        brood__future_queued(future);
-        if (executor->n_threads == 0)
-            (void)brood__executor_spawn(executor, 0);
-        brood__errand_push(executor, &extra->errand, list);
-    }
+    expired = brood__load(&extra->delayed, relaxed)
+              && !queue_due(executor, future);
     brood__unlock(&executor->lock);
+    if (expired)
+        (void)brood__future_end(future, BROOD_EEXPIRED, 0);
+}
+
+/* It is in `delayed`. False: there is nobody who could run it, and its queue
+ * timeout is over. */
+static int queue_due(brood__executor_t *executor, brood_future_t *future)
+{
+    brood__extra_t *extra = future->extra;
+    int list = extra->priority < 0 ? BROOD__ERRAND_LOW : BROOD__ERRAND_URGENT;
+    int64_t now = brood__os_now();
+
+    if (executor->n_threads == 0
+        && brood__executor_spawn(executor, 0) != APR_SUCCESS) {
+        if (extra->queue_timeout && !extra->expires)
+            extra->expires = now + extra->queue_timeout;
+        if (extra->expires && now >= extra->expires)
+            return 0;
+        (void)brood__timer_arm(&extra->timer, now + TRY_EACH, due);
+        return 1;
+    }
+    if (extra->expires) /* what is left of it */
+        extra->queue_timeout = extra->expires > now ? extra->expires - now : 1;
+    brood__list_remove(&extra->errand.link);
+    brood__store(&extra->delayed, 0, relaxed);
+    brood__future_queued(future);
+    brood__errand_push(executor, &extra->errand, list);
+    return 1;
 }
 
 /* True: it was still there, and its queue's references are the caller's now. */

@@ -61,6 +61,8 @@ void brood__executor_fini(brood__executor_t *executor)
 {
     unsigned n, i;
 
+    if (executor->retry.reserved)
+        brood__timer_unreserve();
     n = brood__load(&executor->n_workers, acquire);
     for (i = 0; i < n; i++) {
         brood__lock_fini(&executor->workers[i]->name_lock);
@@ -79,6 +81,8 @@ void brood__executor_disband(brood__executor_t *executor)
 {
     join_ended(executor);
     brood__executor_unwatch(executor);
+    brood__timer_disarm(&executor->retry);
+    executor->retry_armed = 0;
 }
 
 size_t brood__executor_width(brood__executor_t *executor)
@@ -227,6 +231,26 @@ static ending_t begin_stop(brood__executor_t *executor, brood_stop_e how)
     return ending;
 }
 
+/* What is queued needs a worker. When there is none, and none can be made, it is
+ * settled here: notices are called, and nothing else can be queued. */
+static void see_to_the_rest(brood__executor_t *executor)
+{
+    apr_status_t refused = APR_SUCCESS;
+
+    brood__lock(&executor->lock);
+    if (executor->state == BROOD__STOPPING && brood__executor_any(executor)) {
+        brood__executor_wake_locked(executor);
+        if (executor->n_threads == 0)
+            refused = executor->refused_with;
+    }
+    brood__unlock(&executor->lock);
+    if (refused != APR_SUCCESS)
+        brood__executor_refuse_queued(executor, refused);
+    brood__lock(&executor->lock);
+    executor->closing--;
+    brood__unlock(&executor->lock);
+}
+
 /* Calls the program's destroy functions and who listens to futures: under no
  * lock. While it does, `closing` keeps the run from ending. */
 apr_status_t brood__executor_stop(brood__executor_t *executor, brood_stop_e how)
@@ -243,11 +267,8 @@ apr_status_t brood__executor_stop(brood__executor_t *executor, brood_stop_e how)
         brood__executor_interrupt(executor);
         brood__executor_refuse_queued(executor, BROOD_ECANCELED);
     }
-    brood__lock(&executor->lock);
-    executor->closing -= ending.part;
-    if (executor->state == BROOD__STOPPING && brood__executor_any(executor))
-        brood__executor_wake_locked(executor);
-    brood__unlock(&executor->lock);
+    if (ending.part)
+        see_to_the_rest(executor);
     brood__executor_check(executor);
     return brood__load(&executor->ever_started, relaxed) ? APR_SUCCESS
                                                          : BROOD_ENOTSTARTED;
@@ -342,6 +363,8 @@ apr_status_t brood__executor_resize(brood__executor_t *executor, int min,
         int old_max = executor->options.max_workers;
 
         executor->options.max_workers = max;
+        if (min == 0)
+            rv = brood__executor_may_be_empty(executor);
         while (rv == APR_SUCCESS && executor->n_threads < min)
             rv = brood__executor_spawn(executor, 0);
         if (rv == APR_SUCCESS)
@@ -357,6 +380,17 @@ apr_status_t brood__executor_resize(brood__executor_t *executor, int min,
     }
     brood__unlock(&executor->lock);
     brood__unlock(&executor->control);
+    return rv;
+}
+
+apr_status_t brood__executor_listens(brood__executor_t *executor)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    brood__lock(&executor->lock);
+    if (executor->options.min_workers == 0)
+        rv = brood__executor_may_be_empty(executor);
+    brood__unlock(&executor->lock);
     return rv;
 }
 

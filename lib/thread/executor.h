@@ -147,6 +147,9 @@ void brood__executor_stats(brood__executor_t *executor, brood_stats_t *stats);
 /* In a forked child. */
 void brood__executor_forked(brood__executor_t *executor);
 
+/* Notices may come: APR_SUCCESS when none of them can be left lying. */
+apr_status_t brood__executor_listens(brood__executor_t *executor);
+
 /* The task hooks were set (1) or taken away (0). */
 void brood__executor_hooks(brood__executor_t *executor, int on);
 

@@ -60,6 +60,8 @@ static brood__notices_t *notices(brood__home_t *home, apr_status_t *status)
 
     if (!brood__executor_is_running(&manager->executor))
         *status = brood__executor_why_not(&manager->executor);
+    else
+        *status = brood__executor_listens(&manager->executor);
     return &manager->executor.notices;
 }
 

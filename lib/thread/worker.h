@@ -162,6 +162,8 @@ struct brood__executor_t {
     uint64_t n_started, n_wakes, n_errands_put;
     unsigned n_refused;        /* threads that could not be made */
     apr_status_t refused_with; /* the last one's status */
+    brood__timer_t retry;      /* for a thread; `reserved`: it may be needed */
+    int retry_armed;
     brood__timer_t watch;
     int watch_armed;
     brood__worker_t **workers; /* entries are set once, read without the lock */
@@ -279,6 +281,9 @@ int64_t brood__executor_warning(brood__executor_t *executor);
 /* ---- errand.c ----------------------------------------------------------- */
 
 void brood__executor_post(brood__home_t *home, brood__errand_t *errand);
+/* From now on there may be notices and no worker. */
+apr_status_t brood__executor_may_be_empty(brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock);
 void brood__errand_push(brood__executor_t *executor, brood__errand_t *errand,
                         int list) BROOD__REQUIRES(executor->lock);
 brood__errand_t *brood__errand_pop(brood__executor_t *executor, unsigned tick,
