@@ -30,7 +30,8 @@ apr_status_t brood__admit(const brood__order_t *order, unsigned rare)
         brood__unlock(&executor->lock);
     }
     if (rv == APR_SUCCESS && (rare & BROOD__RARE_TYPED)
-        && (!order->type || strcmp(order->type, executor->task_type) != 0))
+        && (!order->type
+            || strcmp(order->type, executor->options.task_type) != 0))
         rv = BROOD_ETASKTYPE;
     if (rv == APR_SUCCESS && (rare & BROOD__RARE_NOBODY)) {
         brood__lock(&executor->lock);
@@ -66,9 +67,9 @@ static void log_type(const brood__order_t *order)
 
     brood__lock(&executor->lock);
     snprintf(prefix, sizeof(prefix), "%s",
-             executor->prefix ? executor->prefix : "brood");
+             executor->options.prefix ? executor->options.prefix : "brood");
     snprintf(accepted, sizeof(accepted), "%s",
-             executor->task_type ? executor->task_type : "");
+             executor->options.task_type ? executor->options.task_type : "");
     brood__unlock(&executor->lock);
     brood__log(BROOD_LOG_INFO,
                "'%s' accepts tasks of type '%s': one of %s%s%s was refused",

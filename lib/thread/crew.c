@@ -38,7 +38,8 @@ apr_status_t brood__executor_spawn(brood__executor_t *executor, int watching)
         return APR_ENOMEM;
     }
     snprintf(name, sizeof(name), "%s-%d",
-             executor->prefix ? executor->prefix : "brood", worker->number);
+             executor->options.prefix ? executor->options.prefix : "brood",
+             worker->number);
     if (watching) {
         worker->state = BROOD__WORKER_WATCHING;
         executor->sentinel = worker;
@@ -67,6 +68,20 @@ apr_status_t brood__executor_spawn(brood__executor_t *executor, int watching)
     return APR_SUCCESS;
 }
 
+/* The last worker stays though nobody asked for it any more: a submit may have
+ * seen, without the lock, that there is one. */
+void brood__executor_unhire(brood__executor_t *executor, int first)
+{
+    unsigned n = brood__load(&executor->n_workers, relaxed), i;
+
+    for (i = 0; i < n && executor->n_threads > 1; i++) {
+        brood__worker_t *worker = executor->workers[i];
+
+        if (worker->state == BROOD__WORKER_ACTIVE && worker->number >= first)
+            brood__worker_dismiss(worker);
+    }
+}
+
 /* It will leave and no longer counts: whoever asks for a worker from now on gets
  * another one. */
 void brood__worker_dismiss(brood__worker_t *worker)
@@ -89,7 +104,9 @@ void brood__worker_leave(brood__worker_t *worker, apr_status_t start_status)
 
     if (failed)
         brood__log(BROOD_LOG_ERROR, "a worker of '%s' could not start: %d",
-                   executor->prefix ? executor->prefix : "brood", start_status);
+                   executor->options.prefix ? executor->options.prefix
+                                            : "brood",
+                   start_status);
     brood__lock(&executor->lock);
     if (worker->state != BROOD__WORKER_LEAVING)
         brood__worker_dismiss(worker);

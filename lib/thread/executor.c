@@ -8,8 +8,11 @@
 #include "observe/task_hooks.h"
 #include "thread/worker.h"
 
-static apr_status_t take_options(brood__executor_t *executor,
+static apr_status_t take_options(brood__executor_options_t *to,
                                  const brood__executor_options_t *options);
+static void exchange_options(brood__executor_t *executor,
+                             brood__executor_options_t *other);
+static void free_options(brood__executor_options_t *options);
 static apr_status_t hire(brood__executor_t *executor);
 static void begin_run(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
@@ -69,8 +72,7 @@ void brood__executor_fini(brood__executor_t *executor)
         brood__free_aligned(executor->workers[i]);
     }
     brood__free(executor->workers);
-    brood__free(executor->prefix);
-    brood__free(executor->task_type);
+    free_options(&executor->options);
     brood__notices_fini(&executor->notices);
     brood__lock_fini(&executor->lock);
     brood__lock_fini(&executor->control);
@@ -98,6 +100,7 @@ size_t brood__executor_width(brood__executor_t *executor)
 apr_status_t brood__executor_start(brood__executor_t *executor,
                                    const brood__executor_options_t *options)
 {
+    brood__executor_options_t other;
     apr_status_t rv = APR_SUCCESS;
 
     brood__lock(&executor->control);
@@ -110,17 +113,21 @@ apr_status_t brood__executor_start(brood__executor_t *executor,
         rv = BROOD_EPENDING;
     brood__unlock(&executor->lock);
     if (rv == APR_SUCCESS)
-        rv = take_options(executor, options);
+        rv = take_options(&other, options);
     if (rv == APR_SUCCESS) {
         join_ended(executor);
+        exchange_options(executor, &other);
         rv = hire(executor);
+        if (rv != APR_SUCCESS) /* as if it had never been asked for */
+            exchange_options(executor, &other);
+        free_options(&other);
     }
     brood__unlock(&executor->control);
     return rv;
 }
 
-/* Nobody reads them: no worker lives, and every submit is refused. */
-static apr_status_t take_options(brood__executor_t *executor,
+/* Copies; what they hold is the copy's. */
+static apr_status_t take_options(brood__executor_options_t *to,
                                  const brood__executor_options_t *options)
 {
     char *prefix = brood__strdup(options->prefix);
@@ -131,20 +138,33 @@ static apr_status_t take_options(brood__executor_t *executor,
         brood__free(type);
         return APR_ENOMEM;
     }
-    brood__lock(&executor->lock);
-    brood__free(executor->prefix);
-    brood__free(executor->task_type);
-    executor->prefix = prefix;
-    executor->task_type = type;
-    executor->options = *options;
-    brood__store(&executor->max, options->max_workers, relaxed);
-    brood__store(&executor->capacity, options->capacity, relaxed);
-    brood__store(&executor->when_full, options->when_full, relaxed);
-    brood__store(&executor->full_timeout, options->full_timeout, relaxed);
-    executor->options.prefix = prefix;
-    executor->options.task_type = type;
-    brood__unlock(&executor->lock);
+    *to = *options;
+    to->prefix = prefix;
+    to->task_type = type;
     return APR_SUCCESS;
+}
+
+static void free_options(brood__executor_options_t *options)
+{
+    brood__free((char *)options->prefix);
+    brood__free((char *)options->task_type);
+}
+
+/* Exchange the options for *other. Nobody reads them without the lock: no worker
+ * lives, and every submit is refused. */
+static void exchange_options(brood__executor_t *executor,
+                             brood__executor_options_t *other)
+{
+    brood__executor_options_t options = *other;
+
+    brood__lock(&executor->lock);
+    *other = executor->options;
+    executor->options = options;
+    brood__store(&executor->max, options.max_workers, relaxed);
+    brood__store(&executor->capacity, options.capacity, relaxed);
+    brood__store(&executor->when_full, options.when_full, relaxed);
+    brood__store(&executor->full_timeout, options.full_timeout, relaxed);
+    brood__unlock(&executor->lock);
 }
 
 /* The first threads; all of them or none. */
@@ -160,7 +180,7 @@ static apr_status_t hire(brood__executor_t *executor)
     if (rv == APR_SUCCESS) {
         unsigned rare = 0;
 
-        if (executor->task_type)
+        if (executor->options.task_type)
             rare |= BROOD__RARE_TYPED;
         if (executor->options.capacity)
             rare |= BROOD__RARE_CAPACITY;
@@ -361,6 +381,7 @@ apr_status_t brood__executor_resize(brood__executor_t *executor, int min,
         rv = APR_EINVAL;
     } else {
         int old_max = executor->options.max_workers;
+        int old_number = executor->next_number;
 
         executor->options.max_workers = max;
         if (min == 0)
@@ -369,8 +390,10 @@ apr_status_t brood__executor_resize(brood__executor_t *executor, int min,
             rv = brood__executor_spawn(executor, 0);
         if (rv == APR_SUCCESS)
             brood__executor_set_min(executor, min);
-        else
+        else {
             executor->options.max_workers = old_max;
+            brood__executor_unhire(executor, old_number);
+        }
         brood__store(&executor->max, executor->options.max_workers, relaxed);
         brood__executor_send_surplus(executor);
         brood__executor_set_need(executor);

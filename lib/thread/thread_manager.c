@@ -262,9 +262,9 @@ const char *brood_thread_manager_task_type(brood_thread_manager_t *manager,
     if (!manager || !buf || !brood__life_on())
         return NULL;
     brood__lock(&manager->executor.lock);
-    typed = manager->executor.task_type != NULL;
+    typed = manager->executor.options.task_type != NULL;
     if (typed)
-        snprintf(buf, len, "%s", manager->executor.task_type);
+        snprintf(buf, len, "%s", manager->executor.options.task_type);
     brood__unlock(&manager->executor.lock);
     return typed ? buf : NULL;
 }
@@ -280,9 +280,11 @@ const char *brood_thread_manager_describe(brood_thread_manager_t *manager,
         brood__lock(&manager->executor.lock);
         snprintf(detail, sizeof(detail), "%d workers%s%s%s",
                  manager->executor.n_threads,
-                 manager->executor.task_type ? ", type '" : "",
-                 manager->executor.task_type ? manager->executor.task_type : "",
-                 manager->executor.task_type ? "'" : "");
+                 manager->executor.options.task_type ? ", type '" : "",
+                 manager->executor.options.task_type
+                     ? manager->executor.options.task_type
+                     : "",
+                 manager->executor.options.task_type ? "'" : "");
         brood__unlock(&manager->executor.lock);
     } else {
         manager = NULL;

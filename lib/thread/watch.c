@@ -94,11 +94,12 @@ static int look_at(brood__worker_t *worker, int64_t now, int64_t warning,
         return 0;
     worker->reported = 1;
     brood__lock(&worker->name_lock);
-    snprintf(
-        line, LINE_MAX_, "task %s%s%s of '%s' runs for longer than %.3f s",
-        worker->name ? "'" : "", worker->name ? worker->name : "without a name",
-        worker->name ? "'" : "", executor->prefix ? executor->prefix : "brood",
-        (double)warning / 1e9);
+    snprintf(line, LINE_MAX_, "task %s%s%s of '%s' runs for longer than %.3f s",
+             worker->name ? "'" : "",
+             worker->name ? worker->name : "without a name",
+             worker->name ? "'" : "",
+             executor->options.prefix ? executor->options.prefix : "brood",
+             (double)warning / 1e9);
     brood__unlock(&worker->name_lock);
     return 1;
 }

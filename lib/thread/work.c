@@ -30,17 +30,19 @@ void brood__worker_main(void *baton)
     brood__worker_t *worker = baton;
     brood__executor_t *executor = worker->executor;
     apr_status_t rv = APR_SUCCESS;
+    int wanted;
 
     brood__self_library(executor->service);
     brood__self.place = &worker->place;
     brood__lock(&executor->lock); /* the sentinel reads it */
     brood__os_cpu_clock_self(&worker->clock);
     brood__store(&worker->clocked, 1, release); /* (K) */
+    wanted = worker->state != BROOD__WORKER_LEAVING;
     brood__unlock(&executor->lock);
-    if (executor->options.on_start)
+    if (wanted && executor->options.on_start)
         rv = executor->options.on_start(executor->options.hook_baton);
     stand_at_service(worker);
-    if (rv == APR_SUCCESS) {
+    if (wanted && rv == APR_SUCCESS) {
         int go = worker->state != BROOD__WORKER_WATCHING
                  || brood__worker_watch(worker) > 0
                  || brood__worker_rest(worker);

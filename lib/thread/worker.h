@@ -145,8 +145,8 @@ struct brood__executor_t {
     int retired;             /* its owner is gone: it never starts again */
     int closing; /* stops that have not yet settled who may submit, or what is
                     queued: no end before */
-    brood__executor_options_t options;
-    char *prefix, *task_type; /* task_type changes only while RESTING */
+    brood__executor_options_t options; /* strings: ours; task_type changes only
+                                          while RESTING */
     int n_threads, n_active, n_blocked;
     int n_leaving; /* threads in state LEAVING, which n_threads is without */
     int next_number;
@@ -262,6 +262,10 @@ void brood__worker_run_only(brood__worker_t *worker, const brood__call_t *call);
 /* ---- crew.c: making and ending threads ---------------------------------- */
 
 apr_status_t brood__executor_spawn(brood__executor_t *executor, int watching)
+    BROOD__REQUIRES(executor->lock);
+/* Send away those with a number from `first` on, which were made in the present
+ * hold of the lock and have not begun; never the last worker. */
+void brood__executor_unhire(brood__executor_t *executor, int first)
     BROOD__REQUIRES(executor->lock);
 void brood__worker_leave(brood__worker_t *worker, apr_status_t start_status);
 void brood__worker_dismiss(brood__worker_t *worker) BROOD__NO_ANALYSIS;

@@ -282,6 +282,31 @@ static void a_start_without_threads_fails(void)
     drain_and_leave(pool);
 }
 
+/* Nothing of its settings is left. */
+static void a_start_that_fails_changes_nothing(void)
+{
+    options_t good = options_of(1, 1), bad = options_of(2, 2);
+    pool_t *pool = pool_get("test");
+    char type[10];
+
+    good.task_type = "good";
+    bad.task_type = "bad";
+    bad.capacity = 1;
+    brood__fault_at(BROOD__FAULT_THREAD, 2);
+    ASSERT_STATUS(APR_EAGAIN, brood_thread_manager_start(pool, &bad));
+    CU_ASSERT_PTR_NULL(brood_thread_manager_task_type(pool, type, 10));
+    ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_start(pool, &good));
+    drain(pool);
+    brood__fault_at(BROOD__FAULT_THREAD, 1);
+    ASSERT_STATUS(APR_EAGAIN, brood_thread_manager_start(pool, &bad));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(
+        brood_thread_manager_task_type(pool, type, 10));
+    CU_ASSERT_STRING_EQUAL(type, "good");
+    CU_ASSERT_EQUAL(pool->executor.options.max_workers, 1);
+    CU_ASSERT_EQUAL(brood__load(&pool->executor.capacity, relaxed), 0);
+    leave_tree();
+}
+
 static void a_submit_without_any_thread_fails(void)
 {
     brood_task_options_t options[3];
@@ -337,6 +362,7 @@ static void a_resize_without_threads_fails(void)
     brood__fault_at(BROOD__FAULT_THREAD, 2);
     ASSERT_STATUS(APR_EAGAIN, brood_thread_manager_resize(pool, 4, 8));
     CU_ASSERT(brood_thread_manager_is_running(pool));
+    CU_ASSERT_EQUAL(stats_of(pool).workers, 1); /* as before */
     ASSERT_STATUS(APR_EINVAL, brood_thread_manager_resize(pool, 5, 0));
     ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_resize(pool, 4, 0));
     stats = stats_of(pool);
@@ -353,6 +379,7 @@ static const test_t tests[] = {
     TEST(shrinking_twice_leaves_enough),
     TEST(lowering_the_minimum_lets_idle_ones_go),
     TEST(a_start_without_threads_fails),
+    TEST(a_start_that_fails_changes_nothing),
     TEST(a_submit_without_any_thread_fails),
     TEST(a_submit_with_one_thread_queues),
     TEST(a_resize_without_threads_fails),
