@@ -202,6 +202,7 @@ BROOD_API apr_status_t brood_loop_manager_post(brood_loop_manager_t *manager,
  *                            other than 0; the stop has begun all the same.
  * @retval BROOD_EINTERRUPTED the waiting task was canceled; stopping goes on.
  * @retval BROOD_ENOTSTARTED  never started.
+ * @retval BROOD_ESTOPPED     its owner is gone.
  * @retval APR_EINVAL         @a manager is NULL or @a how unknown.
  *
  * @threads   any; on the loop's own thread with timeout 0.
@@ -249,6 +250,7 @@ brood_loop_manager_current(brood_loop_manager_t **manager);
  *
  * @param      manager the manager.
  * @param[out] stats   filled up to the size that it says.
+ * @retval BROOD_ESTOPPED its owner is gone.
  * @retval APR_EINVAL an argument is NULL, or the size is unknown.
  *
  * @threads   any.
@@ -347,7 +349,9 @@ brood_loop_manager_owner_serial(brood_loop_manager_t *manager);
 
 /**
  * Keep the memory of a manager for longer than its owner. Once its owner and
- * all its descendants are gone, every call on it returns BROOD_ESTOPPED.
+ * all its descendants are gone, every call on it that returns a status returns
+ * BROOD_ESTOPPED: it stops by itself, and nobody can hurry it or wait for it.
+ * Its base stays until it has stopped, for the tasks that still run.
  *
  * @param manager the manager, or NULL.
  * @return @a manager; NULL for NULL.

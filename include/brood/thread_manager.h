@@ -231,6 +231,7 @@ brood_thread_manager_resize(brood_thread_manager_t *manager, int min, int max);
  *                            coroutine.
  * @retval BROOD_EINTERRUPTED the waiting task was canceled.
  * @retval BROOD_ENOTSTARTED  never started.
+ * @retval BROOD_ESTOPPED     its owner is gone.
  * @retval APR_EINVAL         @a manager is NULL.
  *
  * @threads   any.
@@ -257,6 +258,7 @@ BROOD_API apr_status_t brood_thread_manager_wait_idle(
  *                            with a timeout other than 0: the stop has begun.
  * @retval BROOD_EINTERRUPTED the waiting task was canceled; stopping goes on.
  * @retval BROOD_ENOTSTARTED  never started.
+ * @retval BROOD_ESTOPPED     its owner is gone.
  * @retval APR_EINVAL         @a manager is NULL or @a how unknown.
  *
  * @threads   any but the manager's own tasks.
@@ -272,6 +274,7 @@ brood_thread_manager_stop(brood_thread_manager_t *manager, brood_stop_e how,
  *
  * @param      manager the manager.
  * @param[out] stats   filled up to the size that it says.
+ * @retval BROOD_ESTOPPED its owner is gone.
  * @retval APR_EINVAL an argument is NULL, or the size is unknown.
  *
  * @threads   any.
@@ -370,7 +373,8 @@ brood_thread_manager_owner_serial(brood_thread_manager_t *manager);
 
 /**
  * Keep the memory of a manager for longer than its owner. Once its owner and
- * all its descendants are gone, every call on it returns BROOD_ESTOPPED.
+ * all its descendants are gone, every call on it that returns a status returns
+ * BROOD_ESTOPPED: it stops by itself, and nobody can hurry it or wait for it.
  *
  * @param manager the manager, or NULL.
  * @return @a manager; NULL for NULL.

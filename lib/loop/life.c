@@ -218,7 +218,9 @@ apr_status_t brood_loop_manager_stop(brood_loop_manager_t *manager,
 
     if (!manager || (how != BROOD_STOP_DRAIN && how != BROOD_STOP_CANCEL))
         return APR_EINVAL;
-    rv = brood__life_forked() ? BROOD_EFORKED : APR_SUCCESS;
+    rv = brood__life_check();
+    if (rv == APR_SUCCESS && brood__load(&manager->base.retiring, acquire))
+        rv = BROOD_ESTOPPED;
     if (rv == APR_SUCCESS)
         rv = brood__loop_ask(manager, how, &mine);
     if (rv != APR_SUCCESS)

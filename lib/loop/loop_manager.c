@@ -211,6 +211,8 @@ apr_status_t brood_loop_manager_stats(brood_loop_manager_t *manager,
     size = stats->size;
     if (size < STATS_SIZE_0_1 || size > sizeof(all))
         return APR_EINVAL;
+    if (rv == APR_SUCCESS && brood__load(&manager->base.retiring, acquire))
+        rv = BROOD_ESTOPPED;
     if (rv != APR_SUCCESS)
         return rv;
     read_counters(manager, &all);

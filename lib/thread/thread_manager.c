@@ -293,6 +293,16 @@ const char *brood_thread_manager_describe(brood_thread_manager_t *manager,
                                    thread_kind.noun, detail, buf, len);
 }
 
+/* May it be asked anything? */
+static apr_status_t check(brood_thread_manager_t *manager)
+{
+    apr_status_t rv = manager ? brood__life_check() : APR_EINVAL;
+
+    if (rv == APR_SUCCESS && brood__load(&manager->base.retiring, acquire))
+        rv = BROOD_ESTOPPED;
+    return rv;
+}
+
 /* ---- start, stop -------------------------------------------------------- */
 
 int brood__default_workers(void)
@@ -406,12 +416,12 @@ apr_status_t brood_thread_manager_stop(brood_thread_manager_t *manager,
                                        brood_stop_e how,
                                        apr_interval_time_t timeout)
 {
-    apr_status_t rv = brood__life_check();
+    apr_status_t rv = check(manager);
 
+    if (how != BROOD_STOP_DRAIN && how != BROOD_STOP_CANCEL)
+        return APR_EINVAL;
     if (rv != APR_SUCCESS)
         return rv;
-    if (!manager || (how != BROOD_STOP_DRAIN && how != BROOD_STOP_CANCEL))
-        return APR_EINVAL;
     if (brood__executor_is_self(&manager->executor))
         return BROOD_EDEADLK;
     rv = brood__executor_stop(&manager->executor, how);
@@ -423,12 +433,10 @@ apr_status_t brood_thread_manager_stop(brood_thread_manager_t *manager,
 apr_status_t brood_thread_manager_wait_idle(brood_thread_manager_t *manager,
                                             apr_interval_time_t timeout)
 {
-    apr_status_t rv = brood__life_check();
+    apr_status_t rv = check(manager);
 
     if (rv != APR_SUCCESS)
         return rv;
-    if (!manager)
-        return APR_EINVAL;
     if (brood__executor_is_self(&manager->executor))
         return BROOD_EDEADLK;
     if (!brood__load(&manager->executor.ever_started, relaxed))
@@ -440,12 +448,12 @@ apr_status_t brood_thread_manager_wait_idle(brood_thread_manager_t *manager,
 apr_status_t brood_thread_manager_resize(brood_thread_manager_t *manager,
                                          int min, int max)
 {
-    apr_status_t rv = brood__life_check();
+    apr_status_t rv = check(manager);
 
+    if (max < 0 || max > BROOD__WORKERS_MAX)
+        return APR_EINVAL;
     if (rv != APR_SUCCESS)
         return rv;
-    if (!manager || max < 0 || max > BROOD__WORKERS_MAX)
-        return APR_EINVAL;
     return brood__executor_resize(&manager->executor, min, max);
 }
 
@@ -453,13 +461,12 @@ apr_status_t brood_thread_manager_stats(brood_thread_manager_t *manager,
                                         brood_stats_t *stats)
 {
     brood_stats_t full = BROOD_STATS_INIT;
-    apr_status_t rv = brood__life_check();
+    apr_status_t rv = check(manager);
 
+    if (!stats || stats->size < STATS_SIZE_0_1 || stats->size > sizeof(full))
+        return APR_EINVAL;
     if (rv != APR_SUCCESS)
         return rv;
-    if (!manager || !stats || stats->size < STATS_SIZE_0_1
-        || stats->size > sizeof(full))
-        return APR_EINVAL;
     brood__executor_stats(&manager->executor, &full);
     full.size = stats->size;
     memcpy(stats, &full, stats->size);

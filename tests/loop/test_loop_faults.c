@@ -118,6 +118,25 @@ static int find_kept(brood_loop_manager_t *manager, void *orphan)
     return manager == ((orphan_t *)orphan)->kept ? -1 : 0;
 }
 
+/* Of a collected loop only the memory is left. */
+static void refuses_everything(brood_loop_manager_t *kept)
+{
+    brood_stats_t stats = BROOD_STATS_INIT;
+    struct event_base *base;
+
+    ASSERT_STATUS(BROOD_ESTOPPED,
+                  brood_loop_manager_submit(NULL, kept, nothing, NULL, NULL));
+    ASSERT_STATUS(BROOD_ESTOPPED,
+                  brood_loop_manager_post(kept, open_door, NULL));
+    /* Its last tasks may still need it. */
+    WAIT_UNTIL(brood_loop_manager_event_base(kept, &base) == BROOD_ESTOPPED);
+    ASSERT_STATUS(BROOD_ESTOPPED,
+                  brood_loop_manager_stop(kept, BROOD_STOP_DRAIN, -1));
+    ASSERT_STATUS(BROOD_ESTOPPED,
+                  brood_loop_manager_stop(kept, BROOD_STOP_CANCEL, 0));
+    ASSERT_STATUS(BROOD_ESTOPPED, brood_loop_manager_stats(kept, &stats));
+}
+
 static void a_loop_goes_with_its_owner(void)
 {
     int daemon;
@@ -139,8 +158,31 @@ static void a_loop_goes_with_its_owner(void)
         WAIT_UNTIL(brood_loop_manager_start(orphan.kept, NULL)
                    == BROOD_ESTOPPED);
         brood_loop_manager_each(find_kept, &orphan);
+        refuses_everything(orphan.kept);
         brood_loop_manager_release(orphan.kept);
     }
+}
+
+static void *APR_THREAD_FUNC leave_an_idle_loop(apr_thread_t *self, void *kept)
+{
+    brood_loop_manager_t *own = NULL;
+
+    (void)self;
+    (void)brood_loop_manager_get(&own, NULL, BROOD_GET_FORCE_CREATE);
+    *(brood_loop_manager_t **)kept = brood_loop_manager_retain(own);
+    return NULL;
+}
+
+/* Never started, and nobody can any more. */
+static void a_loop_that_never_ran_goes_too(void)
+{
+    brood_loop_manager_t *kept = NULL;
+
+    on_a_thread(leave_an_idle_loop, &kept);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(kept);
+    WAIT_UNTIL(brood_loop_manager_start(kept, NULL) == BROOD_ESTOPPED);
+    refuses_everything(kept);
+    brood_loop_manager_release(kept);
 }
 
 static int use_in_child(void *baton)
@@ -181,6 +223,7 @@ static const test_t tests[] = {
     TEST_KEEPS(every_submit_may_fail_without_a_trace, KEEPS_MEMORY),
     TEST_KEEPS(a_thousand_runs_leave_nothing, KEEPS_MEMORY),
     TEST_KEEPS(a_loop_goes_with_its_owner, KEEPS_MEMORY),
+    TEST_KEEPS(a_loop_that_never_ran_goes_too, KEEPS_MEMORY),
     TEST_KEEPS(a_forked_child_is_refused, KEEPS_MEMORY),
 };
 
