@@ -4,7 +4,6 @@
 
 #include "async/affinity.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #include <brood/errors.h>
@@ -12,13 +11,13 @@
 #include "async/lease.h"
 #include "async/transaction.h"
 #include "base/alloc.h"
+#include "base/versioned.h"
 #include "lineage/life.h"
 #include "thread/worker.h"
 
 /* What callers of brood 0.1 pass in `size`. Never changes. */
 #define OPTIONS_SIZE_0_1                                                       \
-    (offsetof(brood_affinity_pool_options_t, task_warning)                     \
-     + sizeof(((brood_affinity_pool_options_t *)0)->task_warning))
+    BROOD__SIZE_TO(brood_affinity_pool_options_t, task_warning)
 
 #define LONGEST (INT64_MAX / 4000) /* us that can be said in ns */
 
@@ -103,11 +102,9 @@ static apr_status_t fill(brood_affinity_pool_options_t *full,
     unsigned usual = 4 * brood__os_cpus();
 
     memset(full, 0, sizeof(*full));
-    if (options) {
-        if (options->size < OPTIONS_SIZE_0_1 || options->size > sizeof(*full))
-            return APR_EINVAL;
-        memcpy(full, options, options->size); /* newer fields stay 0 */
-    }
+    if (brood__versioned_take(full, sizeof(*full), options, OPTIONS_SIZE_0_1)
+        != APR_SUCCESS)
+        return APR_EINVAL;
     if (!full->max_threads)
         full->max_threads = usual < 8 ? 8 : usual > 256 ? 256 : (int)usual;
     if (!full->reserved_general)

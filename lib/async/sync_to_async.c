@@ -9,7 +9,6 @@
 
 #include <brood/async.h>
 
-#include <stddef.h>
 #include <string.h>
 
 #include <brood/errors.h>
@@ -17,11 +16,11 @@
 #include "async/bridge.h"
 #include "async/nest.h"
 #include "async/one_call.h"
+#include "base/versioned.h"
 #include "lineage/life.h"
 
 /* What callers of brood 0.1 pass in `size`. Never changes. */
-#define OPTIONS_SIZE_0_1                                                       \
-    (offsetof(brood_async_options_t, transaction) + sizeof(void *))
+#define OPTIONS_SIZE_0_1 BROOD__SIZE_TO(brood_async_options_t, transaction)
 
 static apr_status_t submit(brood_future_t **future, brood_task_fn *fn,
                            void *baton, const brood_async_options_t *options);
@@ -34,13 +33,11 @@ static apr_status_t one_call(brood_future_t **future, brood_task_fn *fn,
 apr_status_t brood__async_options(brood_async_options_t *full,
                                   const brood_async_options_t *options)
 {
+    apr_status_t rv;
+
     memset(full, 0, sizeof(*full));
-    if (!options)
-        return APR_SUCCESS;
-    if (options->size < OPTIONS_SIZE_0_1 || options->size > sizeof(*full))
-        return APR_EINVAL;
-    memcpy(full, options, options->size); /* newer fields stay 0 */
-    return full->flags & ~BROOD_TRANSACTIONAL ? APR_EINVAL : APR_SUCCESS;
+    rv = brood__versioned_take(full, sizeof(*full), options, OPTIONS_SIZE_0_1);
+    return full->flags & ~BROOD_TRANSACTIONAL ? APR_EINVAL : rv;
 }
 
 apr_status_t brood_sync_to_async(brood_future_t **future, brood_task_fn *fn,

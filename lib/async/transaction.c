@@ -4,17 +4,16 @@
 
 #include "async/transaction.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #include <brood/errors.h>
 
 #include "async/nest.h"
 #include "base/alloc.h"
+#include "base/versioned.h"
 
 /* What callers of brood 0.1 pass in `size`. Never changes. */
-#define OPTIONS_SIZE_0_1                                                       \
-    (offsetof(brood_transaction_options_t, baton) + sizeof(void *))
+#define OPTIONS_SIZE_0_1 BROOD__SIZE_TO(brood_transaction_options_t, baton)
 
 const int brood__tx_key; /* its address is the key */
 
@@ -26,12 +25,8 @@ apr_status_t brood__tx_options(brood_transaction_options_t *full,
                                const brood_transaction_options_t *options)
 {
     memset(full, 0, sizeof(*full));
-    if (!options)
-        return APR_SUCCESS;
-    if (options->size < OPTIONS_SIZE_0_1 || options->size > sizeof(*full))
-        return APR_EINVAL;
-    memcpy(full, options, options->size); /* newer fields stay 0 */
-    return APR_SUCCESS;
+    return brood__versioned_take(full, sizeof(*full), options,
+                                 OPTIONS_SIZE_0_1);
 }
 
 brood__tx_t *brood__tx_make(brood_affinity_pool_t *affinity,

@@ -26,6 +26,9 @@
 #ifndef BROOD_LINEAGE_MANAGER_H
 #define BROOD_LINEAGE_MANAGER_H
 
+#include <brood/manager.h>
+
+#include "base/versioned.h"
 #include "lineage/self.h"
 
 struct brood__home_ops_t;
@@ -114,6 +117,14 @@ extern brood__node_t *(*brood__running_owner)(void);
 const char *brood__manager_describe(const brood__manager_t *manager,
                                     const char *noun, const char *detail,
                                     char *buf, size_t len);
+
+/* The size that a caller's counters say; 0 when no version has it. What callers
+ * of brood 0.1 pass never changes. */
+BROOD__INLINE size_t brood__stats_size(const brood_stats_t *stats)
+{
+    return brood__versioned_size(
+        stats, BROOD__SIZE_TO(brood_stats_t, run_time_sum), sizeof(*stats));
+}
 
 /* Managers whose memory is there. */
 size_t brood__manager_count(void);

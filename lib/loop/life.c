@@ -8,12 +8,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/versioned.h"
 #include "lineage/life.h"
 #include "loop/core.h"
 
 /* What callers of brood 0.1 pass in `size`. Never changes. */
 #define OPTIONS_SIZE_0_1                                                       \
-    (offsetof(brood_loop_manager_options_t, hook_baton) + sizeof(void *))
+    BROOD__SIZE_TO(brood_loop_manager_options_t, hook_baton)
 
 #define BLOCK_WARNING 100000 /* us */
 #define STACK_SIZE    (256u * 1024u)
@@ -324,12 +325,9 @@ static apr_status_t read_options(brood__loop_settings_t *set,
     brood_loop_manager_options_t o = BROOD_LOOP_MANAGER_OPTIONS_INIT;
     const char *name;
 
-    if (options) {
-        if (options->size < OPTIONS_SIZE_0_1 || options->size > sizeof(o))
-            return APR_EINVAL;
-        memcpy(&o, options, options->size); /* newer fields stay default */
-    }
-    if (o.stack_size > MOST_STACK || o.block_warning > INT64_MAX / 2000)
+    if (brood__versioned_take(&o, sizeof(o), options, OPTIONS_SIZE_0_1)
+            != APR_SUCCESS
+        || o.stack_size > MOST_STACK || o.block_warning > INT64_MAX / 2000)
         return APR_EINVAL;
     memset(set, 0, sizeof(*set));
     set->daemon = o.daemon;

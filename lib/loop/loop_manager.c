@@ -6,7 +6,6 @@
 #include <brood/loop_manager.h>
 
 #include <stdio.h>
-#include <string.h>
 
 #include <event2/thread.h>
 
@@ -14,11 +13,6 @@
 #include "lineage/life.h"
 #include "loop/core.h"
 #include "observe/task_hooks.h"
-
-/* What callers of brood 0.1 pass in `size`. Never changes. */
-#define STATS_SIZE_0_1                                                         \
-    (offsetof(brood_stats_t, run_time)                                         \
-     + BROOD_HISTOGRAM_BUCKETS * sizeof(uint64_t))
 
 static apr_status_t make(brood__manager_t *manager);
 static void retire(brood__manager_t *manager);
@@ -203,21 +197,17 @@ apr_status_t brood_loop_manager_stats(brood_loop_manager_t *manager,
                                       brood_stats_t *stats)
 {
     brood_stats_t all = BROOD_STATS_INIT;
+    apr_size_t size = stats ? brood__stats_size(stats) : 0;
     apr_status_t rv = brood__life_check();
-    apr_size_t size;
 
-    if (!manager || !stats)
-        return APR_EINVAL;
-    size = stats->size;
-    if (size < STATS_SIZE_0_1 || size > sizeof(all))
+    if (!manager || !size)
         return APR_EINVAL;
     if (rv == APR_SUCCESS && brood__load(&manager->base.retiring, acquire))
         rv = BROOD_ESTOPPED;
     if (rv != APR_SUCCESS)
         return rv;
     read_counters(manager, &all);
-    all.size = size;
-    memcpy(stats, &all, size);
+    brood__versioned_give(stats, &all, size);
     return APR_SUCCESS;
 }
 
@@ -226,7 +216,7 @@ apr_status_t brood_loop_manager_stats(brood_loop_manager_t *manager,
 static void read_counters(brood_loop_manager_t *loop, brood_stats_t *stats)
 {
     uint64_t undelayed = brood__load(&loop->undelayed, relaxed);
-    uint64_t ended, begun, unused;
+    uint64_t ended, begun;
     int64_t oldest, now = brood__os_now();
 
     stats->completed = brood__load(&loop->completed, relaxed);
@@ -244,8 +234,10 @@ static void read_counters(brood_loop_manager_t *loop, brood_stats_t *stats)
     stats->wakes = brood__load(&loop->wakes, relaxed);
     stats->oldest_age = oldest && now > oldest ? (uint64_t)(now - oldest) / 1000
                                                : 0;
-    brood__histogram_read(&loop->wait_time, stats->wait_time, &unused);
-    brood__histogram_read(&loop->run_time, stats->run_time, &unused);
+    brood__histogram_read(&loop->wait_time, stats->wait_time,
+                          &stats->wait_time_sum);
+    brood__histogram_read(&loop->run_time, stats->run_time,
+                          &stats->run_time_sum);
 
     brood__lock(&loop->lock);
     stats->started = loop->rests;

@@ -7,14 +7,11 @@
 #include <brood/errors.h>
 #include <brood/observe.h>
 
-#include <string.h>
-
+#include "base/versioned.h"
 #include "os/os.h"
 
 /* What brood 0.1 callers pass in `size`. Never changes. */
-#define OPTIONS_SIZE_0_1                                                       \
-    (offsetof(brood_watchdog_options_t, wait_warning)                          \
-     + sizeof(apr_interval_time_t))
+#define OPTIONS_SIZE_0_1 BROOD__SIZE_TO(brood_watchdog_options_t, wait_warning)
 
 #define NEVER             (-1)
 #define WAIT_WARNING_USEC (30 * (apr_interval_time_t)1000000)
@@ -32,11 +29,9 @@ apr_status_t brood_watchdog_set(const brood_watchdog_options_t *options)
 
     if (brood__os_forked())
         return BROOD_EFORKED;
-    if (options) {
-        if (options->size < OPTIONS_SIZE_0_1 || options->size > sizeof(o))
-            return APR_EINVAL;
-        memcpy(&o, options, options->size);
-    }
+    if (brood__versioned_take(&o, sizeof(o), options, OPTIONS_SIZE_0_1)
+        != APR_SUCCESS)
+        return APR_EINVAL;
     brood__store(&g_task_warning, nanoseconds(o.task_warning, NEVER), relaxed);
     brood__store(&g_wait_warning,
                  nanoseconds(o.wait_warning, WAIT_WARNING_USEC), relaxed);

@@ -2,15 +2,13 @@
 
 /* options.c: what a caller may ask of a task. */
 
-#include <stddef.h>
 #include <string.h>
 
+#include "base/versioned.h"
 #include "task/future.h"
 
 /* What callers of brood 0.1 pass in `size`. Never changes. */
-#define OPTIONS_SIZE_0_1                                                       \
-    (offsetof(brood_task_options_t, free_value)                                \
-     + sizeof(((brood_task_options_t *)0)->free_value))
+#define OPTIONS_SIZE_0_1 BROOD__SIZE_TO(brood_task_options_t, free_value)
 
 #define KNOWN_FLAGS (BROOD_TASK_QUIET | BROOD_WAIT_HELP)
 
@@ -25,10 +23,9 @@ apr_status_t brood__task_options(brood_task_options_t *full,
     *needs = 0;
     if (!options)
         return APR_SUCCESS;
-    if (options->size < OPTIONS_SIZE_0_1 || options->size > sizeof(*full))
+    if (brood__versioned_take(full, sizeof(*full), options, OPTIONS_SIZE_0_1)
+        != APR_SUCCESS)
         return APR_EINVAL;
-    memcpy(full, options, options->size); /* newer fields stay 0 */
-
     if ((full->flags & ~KNOWN_FLAGS) || full->priority < BROOD_PRIORITY_LOW
         || full->priority > BROOD_PRIORITY_HIGH || full->delay < 0
         || full->queue_timeout < 0 || full->run_timeout < 0

@@ -4,12 +4,12 @@
 
 #include "thread/thread_manager.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <brood/errors.h>
 
+#include "base/versioned.h"
 #include "lineage/life.h"
 #include "observe/task_hooks.h"
 #include "task/spin.h"
@@ -18,9 +18,7 @@
 
 /* What callers of brood 0.1 pass in `size`. Never changes. */
 #define OPTIONS_SIZE_0_1                                                       \
-    (offsetof(brood_thread_manager_options_t, hook_baton) + sizeof(void *))
-#define STATS_SIZE_0_1                                                         \
-    (offsetof(brood_stats_t, run_time_sum) + sizeof(uint64_t))
+    BROOD__SIZE_TO(brood_thread_manager_options_t, hook_baton)
 
 static apr_status_t make(brood__manager_t *base);
 static void retire(brood__manager_t *base);
@@ -88,29 +86,16 @@ static brood__node_t *running_owner(void)
     return executor ? executor->owner : NULL;
 }
 
-static void hooks_changed_one(brood__manager_t *base, int on)
+static int tell_hooks(brood__manager_t *base, void *on)
 {
     brood__executor_hooks(&((brood_thread_manager_t *)(void *)base)->executor,
-                          on);
-}
-
-static int hooks_on(brood__manager_t *base, void *baton)
-{
-    (void)baton;
-    hooks_changed_one(base, 1);
-    return 0;
-}
-
-static int hooks_off(brood__manager_t *base, void *baton)
-{
-    (void)baton;
-    hooks_changed_one(base, 0);
+                          *(const int *)on);
     return 0;
 }
 
 static void hooks_changed(int on)
 {
-    (void)brood__manager_each(&thread_kind, on ? hooks_on : hooks_off, NULL);
+    (void)brood__manager_each(&thread_kind, tell_hooks, &on);
 }
 
 static apr_status_t make(brood__manager_t *base)
@@ -389,12 +374,9 @@ apr_status_t brood_thread_manager_start(
     rv = brood__life_check();
     if (rv != APR_SUCCESS)
         return rv;
-    if (options) {
-        if (options->size < OPTIONS_SIZE_0_1 || options->size > sizeof(full))
-            return APR_EINVAL;
-        memcpy(&full, options, options->size); /* newer fields stay default */
-    }
-    rv = check_options(&to, &full);
+    rv = brood__versioned_take(&full, sizeof(full), options, OPTIONS_SIZE_0_1);
+    if (rv == APR_SUCCESS)
+        rv = check_options(&to, &full);
     if (rv != APR_SUCCESS)
         return rv;
     if (brood__load(&manager->base.retiring, acquire))
@@ -461,15 +443,15 @@ apr_status_t brood_thread_manager_stats(brood_thread_manager_t *manager,
                                         brood_stats_t *stats)
 {
     brood_stats_t full = BROOD_STATS_INIT;
+    apr_size_t size = stats ? brood__stats_size(stats) : 0;
     apr_status_t rv = check(manager);
 
-    if (!stats || stats->size < STATS_SIZE_0_1 || stats->size > sizeof(full))
+    if (!size)
         return APR_EINVAL;
     if (rv != APR_SUCCESS)
         return rv;
     brood__executor_stats(&manager->executor, &full);
-    full.size = stats->size;
-    memcpy(stats, &full, stats->size);
+    brood__versioned_give(stats, &full, size);
     return APR_SUCCESS;
 }
 

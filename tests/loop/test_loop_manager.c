@@ -9,6 +9,8 @@
 #include <event2/event.h>
 
 #include "base/fault.h"
+#include "base/versioned.h"
+#include "os/os.h"
 
 static void without_a_manager_nothing_happens(void)
 {
@@ -133,6 +135,69 @@ static void start_runs_and_stop_stops(void)
     ASSERT_STATUS(APR_SUCCESS,
                   brood_loop_manager_stop(loop, BROOD_STOP_CANCEL, 0));
     CU_ASSERT_EQUAL(stats_now().rejected, before.rejected + 2);
+}
+
+static apr_status_t burn_a_little(void *unused, void **value)
+{
+    int64_t end = brood__os_now() + 3000;
+
+    (void)unused;
+    (void)value;
+    while (brood__os_now() < end)
+        brood__pause();
+    return APR_SUCCESS;
+}
+
+/* us that the samples of a histogram took at least. */
+static uint64_t at_least(const uint64_t *bucket)
+{
+    uint64_t sum = 0;
+    unsigned i;
+
+    for (i = 1; i < BROOD_HISTOGRAM_BUCKETS; i++)
+        sum += bucket[i] << (i - 1);
+    return sum;
+}
+
+static void the_sums_belong_to_the_histograms(void)
+{
+    brood_stats_t stats;
+    unsigned i;
+
+    start_loop();
+    for (i = 0; i < 300; i++)
+        ASSERT_STATUS(APR_SUCCESS, brood_loop_manager_submit(
+                                       NULL, loop, burn_a_little, NULL, NULL));
+    stop_loop();
+    stats = stats_now();
+    CU_ASSERT(at_least(stats.run_time) >= 2);
+    CU_ASSERT(stats.run_time_sum >= at_least(stats.run_time));
+    CU_ASSERT(at_least(stats.wait_time) >= 2);
+    CU_ASSERT(stats.wait_time_sum >= at_least(stats.wait_time));
+}
+
+/* What callers know less of is not written, and what nobody knows is refused. */
+static void counters_have_one_size(void)
+{
+    static const struct {
+        apr_size_t size;
+        apr_status_t expected;
+    } rows[] = {
+        { 0, APR_EINVAL },
+        { BROOD__SIZE_TO(brood_stats_t, run_time), APR_EINVAL },
+        { BROOD__SIZE_TO(brood_stats_t, run_time_sum), APR_SUCCESS },
+        { sizeof(brood_stats_t), APR_SUCCESS },
+        { sizeof(brood_stats_t) + 1, APR_EINVAL },
+    };
+    unsigned i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        brood_stats_t stats = BROOD_STATS_INIT;
+
+        stats.size = rows[i].size;
+        ASSERT_STATUS(rows[i].expected, brood_loop_manager_stats(loop, &stats));
+        CU_ASSERT_EQUAL(stats.size, rows[i].size);
+    }
 }
 
 static void bad_settings_change_nothing(void)
@@ -349,6 +414,8 @@ static const test_t tests[] = {
     TEST(without_a_manager_nothing_happens),
     TEST_KEEPS(before_start_it_refuses, KEEPS_MEMORY),
     TEST(start_runs_and_stop_stops),
+    TEST_KEEPS(the_sums_belong_to_the_histograms, KEEPS_MEMORY),
+    TEST(counters_have_one_size),
     TEST(bad_settings_change_nothing),
     TEST(a_type_protects),
     TEST(hooks_run_in_order),
