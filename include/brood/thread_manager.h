@@ -187,6 +187,12 @@ BROOD_API apr_status_t brood_thread_manager_submit_many(
  * @param      stride  bytes from one element to the next.
  * @param      chunk   elements a task; 0: chosen from @a n and the workers.
  * @param      options settings of the whole; `destroy` is called with @a base.
+ *                     `queue_timeout` counts until the first call,
+ *                     `run_timeout` from there, for each worker that takes
+ *                     part. A cancel, or the run timeout, raises the token of
+ *                     the calls under way and keeps the rest from running; the
+ *                     future is then BROOD_ECANCELED or BROOD_EOVERRUN, unless
+ *                     every call was made and none gave in.
  * @retval APR_EINVAL @a manager or @a fn is NULL, @a base is NULL and @a n is not
  *                    0, the array would not fit into memory, or unknown options.
  * @return else as brood_thread_manager_submit(); what counts for a capacity is

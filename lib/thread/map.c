@@ -13,6 +13,11 @@
  * `refs` keeps the record: the future's until it settles, and each runner's,
  * given back by `destroy`, which is called for accepted runners whether they run
  * or not.
+ *
+ * The runners' futures are kept, too: a cancel of the whole raises their tokens,
+ * so that calls under way see it, and a worker that waits for the whole runs one
+ * that is still queued. Queue and run timeouts are the runners' own; what one of
+ * them meets is how the whole goes, unless the array is done all the same.
  */
 
 #include <brood/errors.h>
@@ -25,15 +30,15 @@
 #define LOOK_EACH   16 /* elements between two looks whether to go on */
 
 typedef struct map_t {
-    brood_future_t *future;      /* the settler's reference */
-    brood__scope_t *scope;       /* of the caller; one reference */
-    brood__executor_t *executor; /* only compared */
+    brood_future_t *future; /* the settler's reference */
     brood_task_fn *fn;
     char *base;
     apr_size_t n, stride, chunk, chunks;
     atomic_size_t next; /* chunk to begin */
     atomic_size_t left; /* chunks not done */
     atomic_size_t refs;
+    brood_future_t **runner; /* before the whole is known to anybody */
+    apr_size_t n_runners;
     atomic_size_t runners; /* accepted and not destroyed */
     atomic_int failed;     /* `status` is being or was written */
     apr_status_t status;
@@ -46,6 +51,8 @@ static apr_status_t begin(brood_future_t **future,
                           const brood_task_options_t *options);
 static apr_status_t run(void *map, void **unused);
 static int do_chunk(map_t *map);
+static apr_status_t end_asked(void);
+static apr_status_t call(const map_t *map, apr_size_t i);
 static void fail(map_t *map, apr_status_t status);
 static void give_up(map_t *map, apr_status_t status);
 static void count_down(map_t *map, apr_size_t chunks);
@@ -80,8 +87,6 @@ static map_t *map_make(brood_task_fn *fn, void *base, apr_size_t n,
     map->future->extra->flags = options->flags & BROOD_TASK_QUIET;
     /* A failure that nobody reads is reported, as any task's. */
     brood__and(&map->future->state, ~(unsigned)BROOD__NO_TASK, relaxed);
-    map->scope = brood__self.now.scope;
-    brood__scope_retain(map->scope);
     map->fn = fn;
     map->base = base;
     map->n = n;
@@ -98,7 +103,7 @@ static map_t *map_make(brood_task_fn *fn, void *base, apr_size_t n,
 static void map_unmake(map_t *map)
 {
     brood__future_unmake(map->future);
-    brood__scope_release(map->scope, 1);
+    brood__free(map->runner);
     brood__free(map);
 }
 
@@ -112,8 +117,11 @@ static apr_status_t submit_runners(brood_thread_manager_t *manager, map_t *map,
     apr_status_t rv;
     apr_size_t i;
 
-    if (!tasks)
+    map->runner = brood__alloc(n * sizeof(*map->runner));
+    if (!tasks || !map->runner) {
+        brood__free(tasks);
         return APR_ENOMEM;
+    }
     for (i = 0; i < n; i++) {
         tasks[i].fn = run;
         tasks[i].baton = map;
@@ -124,7 +132,9 @@ static apr_status_t submit_runners(brood_thread_manager_t *manager, map_t *map,
     each.flags |= BROOD_TASK_QUIET;
     brood__add(&map->refs, n, relaxed);
     brood__store(&map->runners, n, relaxed);
-    rv = brood__executor_submit_many(NULL, &manager->executor, tasks, n, &each);
+    map->n_runners = n;
+    rv = brood__executor_submit_many(map->runner, &manager->executor, tasks, n,
+                                     &each);
     brood__free(tasks);
     return rv;
 }
@@ -161,7 +171,6 @@ apr_status_t brood_thread_manager_map(brood_future_t **future,
     map = map_make(fn, base, n ? n : 1, stride, chunk, &full);
     if (!map)
         return APR_ENOMEM;
-    map->executor = &manager->executor;
     if (n == 0) /* one runner finds nothing to do, so types are checked too */
         map->n = 0;
     if (runners > map->chunks)
@@ -196,14 +205,28 @@ static apr_status_t begin(brood_future_t **future,
 
 static apr_status_t run(void *baton, void **unused)
 {
+    apr_status_t asked;
     map_t *map = baton;
 
     (void)unused;
-    while (!brood_task_canceled() && do_chunk(map))
-        ;
-    if (brood_task_canceled())
-        give_up(map, BROOD_ECANCELED);
+    do
+        asked = end_asked();
+    while (asked == APR_SUCCESS && do_chunk(map));
+    if (asked != APR_SUCCESS)
+        give_up(map, asked);
     return APR_SUCCESS;
+}
+
+/* Why the runner on this thread should end; APR_SUCCESS: it should not. */
+static apr_status_t end_asked(void)
+{
+    brood_future_t *task = brood__self.now.task;
+
+    if (!brood_task_canceled())
+        return APR_SUCCESS;
+    return task && (brood__load(&task->state, relaxed) & BROOD__OVERRAN)
+               ? BROOD_EOVERRUN
+               : BROOD_ECANCELED;
 }
 
 /* True: a chunk was run. */
@@ -219,14 +242,12 @@ static int do_chunk(map_t *map)
     i = at * map->chunk;
     end = map->n - i < map->chunk ? map->n : i + map->chunk;
     for (; i < end; i++) {
-        void *value = NULL;
-        apr_status_t rv = BROOD_ECANCELED;
+        apr_status_t rv = i % LOOK_EACH ? APR_SUCCESS : end_asked();
 
-        if (i % LOOK_EACH || !brood_task_canceled())
-            rv = map->fn(map->base + i * map->stride, &value);
-        else
-            fail(map, rv); /* also when every chunk was begun */
+        if (rv == APR_SUCCESS)
+            rv = call(map, i);
         if (rv != APR_SUCCESS) {
+            fail(map, rv); /* also when every chunk was begun */
             give_up(map, rv);
             break;
         }
@@ -235,13 +256,26 @@ static int do_chunk(map_t *map)
     return 1;
 }
 
+/* One that gives in to the token ends as a task that does. */
+static apr_status_t call(const map_t *map, apr_size_t i)
+{
+    void *value = NULL;
+    apr_status_t rv = map->fn(map->base + i * map->stride, &value);
+    apr_status_t asked = APR_SUCCESS;
+
+    if (rv == BROOD_ECANCELED || rv == BROOD_EINTERRUPTED)
+        asked = end_asked();
+    return asked != APR_SUCCESS ? asked : rv;
+}
+
 static void fail(map_t *map, apr_status_t status)
 {
     if (!brood__swap(&map->failed, 1, relaxed))
         map->status = status; /* read by whoever takes `left` to 0 (A) */
 }
 
-/* The first status stands; chunks that are not begun are done with. */
+/* Chunks that are not begun are done with. When there are none this changes
+ * nothing: the array may be done all the same. */
 static void give_up(map_t *map, apr_status_t status)
 {
     apr_size_t at = brood__load(&map->next, relaxed);
@@ -249,11 +283,10 @@ static void give_up(map_t *map, apr_status_t status)
     while (at < map->chunks
            && !brood__cas_weak(&map->next, &at, map->chunks, relaxed))
         ;
-    /* A cancel that comes when all are begun changes nothing. */
-    if (status != BROOD_ECANCELED || at < map->chunks)
+    if (at < map->chunks) {
         fail(map, status);
-    if (at < map->chunks)
         count_down(map, map->chunks - at);
+    }
 }
 
 static void count_down(map_t *map, apr_size_t chunks)
@@ -271,22 +304,27 @@ static void count_down(map_t *map, apr_size_t chunks)
     release(map);
 }
 
-/* The last runner is gone, so nobody will begin another chunk. */
+/* The last runner is gone, so nobody will begin another chunk. One that was not
+ * called is refused by a cancel or a stop, or by the timers' thread when its
+ * queue timeout is over. */
 static void runner_gone(void *baton)
 {
     map_t *map = baton;
 
     if (brood__sub(&map->runners, 1, acq_rel) == 1)
-        give_up(map, BROOD_ECANCELED);
+        give_up(map,
+                brood__timers_is_self() ? BROOD_EEXPIRED : BROOD_ECANCELED);
     release(map);
 }
 
 static void release(map_t *map)
 {
-    if (brood__sub(&map->refs, 1, acq_rel) == 1) {
-        brood__scope_release(map->scope, 1);
-        brood__free(map);
-    }
+    if (brood__sub(&map->refs, 1, acq_rel) != 1)
+        return;
+    while (map->n_runners > 0)
+        brood_future_release(map->runner[--map->n_runners]);
+    brood__free(map->runner);
+    brood__free(map);
 }
 
 static map_t *hold(brood_future_t *future)
@@ -304,33 +342,30 @@ static map_t *hold(brood_future_t *future)
 static void on_token(brood__home_t *home, brood_future_t *future)
 {
     map_t *map = hold(future);
+    apr_size_t i;
 
     (void)home;
     if (!map)
         return;
     give_up(map, BROOD_ECANCELED);
+    for (i = 0; i < map->n_runners; i++)
+        (void)brood__future_end(map->runner[i], BROOD_ECANCELED, 0);
     release(map);
 }
 
-/* A worker waits for the whole: it takes a chunk. */
+/* A worker waits for the whole: it runs one of those who do it. */
 static int help(brood_future_t *future,
                 int (*run_other)(void *baton, brood_future_t *other),
                 void *baton)
 {
     map_t *map = hold(future);
-    brood__frame_t saved;
-    int helped;
+    int helped = 0;
+    apr_size_t i;
 
-    (void)run_other;
-    (void)baton;
     if (!map)
         return 0;
-    helped = brood__executor_current() == map->executor;
-    if (helped) {
-        brood__frame_begin(&saved, map->scope, NULL); /* as its runners do */
-        helped = do_chunk(map);
-        brood__frame_end(&saved);
-    }
+    for (i = 0; i < map->n_runners && !helped; i++)
+        helped = run_other(baton, map->runner[i]);
     release(map);
     return helped;
 }

@@ -2,6 +2,8 @@
 
 /* test_map.c: one function over an array. */
 
+#include <sched.h>
+
 #include "thread/pool.h"
 
 #define MOST 5000
@@ -182,6 +184,110 @@ static void a_stop_drains_or_cancels_it(void)
         leave_tree();
         stopper_fini(&g_stopper);
     }
+}
+
+/* The tenth call waits for its token. */
+static struct {
+    apr_status_t answer; /* what it then returns */
+    brood_future_t *on;  /* it waits for that, and returns how that ended */
+} g_tenth;
+
+static apr_status_t give_in_at_ten(void *element, void **value)
+{
+    apr_status_t rv = g_tenth.answer;
+
+    (void)value;
+    brood__add(&g_calls, 1, relaxed);
+    if (element != &g_seen[10])
+        return APR_SUCCESS;
+    door_open(&g_stopper.begun);
+    if (g_tenth.on)
+        rv = brood_future_wait(g_tenth.on, FOREVER);
+    while (!brood_task_canceled())
+        sched_yield();
+    return rv;
+}
+
+static brood_future_t *map_that_gives_in(pool_t *pool, apr_size_t n,
+                                         apr_status_t answer,
+                                         const brood_task_options_t *options)
+{
+    brood_future_t *future = NULL;
+
+    zero();
+    stopper_init(&g_stopper);
+    g_tenth.answer = answer;
+    ASSERT_STATUS_FATAL(APR_SUCCESS,
+                        brood_thread_manager_map(&future, pool, give_in_at_ten,
+                                                 g_seen, n, 1, 1, options));
+    return future;
+}
+
+static void the_token_reaches_calls_under_way(void)
+{
+    static const struct {
+        apr_size_t n;
+        int waits, overruns;
+        apr_status_t answer, expected;
+    } rows[] = {
+        { 20, 0, 0, APR_SUCCESS, BROOD_ECANCELED },
+        { 20, 0, 0, BROOD_ECANCELED, BROOD_ECANCELED },
+        { 20, 0, 0, APR_EGENERAL, BROOD_ECANCELED }, /* it came later */
+        { 11, 0, 0, APR_SUCCESS, APR_SUCCESS },      /* all is done */
+        { 11, 0, 0, BROOD_ECANCELED, BROOD_ECANCELED },
+        { 11, 0, 0, APR_EGENERAL, APR_EGENERAL },
+        { 11, 1, 0, APR_SUCCESS, BROOD_ECANCELED },
+        { 20, 0, 1, APR_SUCCESS, BROOD_EOVERRUN },
+        { 20, 0, 1, BROOD_ECANCELED, BROOD_EOVERRUN },
+        { 11, 0, 1, APR_SUCCESS, APR_SUCCESS },
+        { 11, 0, 1, BROOD_ECANCELED, BROOD_EOVERRUN },
+        { 11, 1, 1, APR_SUCCESS, BROOD_EOVERRUN },
+    };
+    pool_t *pool = pool_of(1, 1);
+    brood_promise_t *promise = NULL;
+    brood_future_t *never = NULL;
+    unsigned i;
+
+    ASSERT_STATUS(APR_SUCCESS, brood_promise_make(&promise, &never, NULL));
+    for (i = 0; i < COUNT(rows); i++) {
+        brood_task_options_t options = task_options();
+        brood_future_t *future;
+
+        g_tenth.on = rows[i].waits ? never : NULL;
+        options.flags = BROOD_TASK_QUIET;
+        options.run_timeout = rows[i].overruns ? 2000 : 0;
+        future = map_that_gives_in(pool, rows[i].n, rows[i].answer, &options);
+        door_wait(&g_stopper.begun);
+        if (!rows[i].overruns)
+            ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(future));
+        ASSERT_STATUS(rows[i].expected, outcome(future));
+        CU_ASSERT_EQUAL(brood__load(&g_calls, relaxed), 11);
+        stopper_fini(&g_stopper);
+    }
+    brood_promise_release(promise);
+    brood_future_release(never);
+    drain_and_leave(pool);
+}
+
+static void one_that_is_queued_for_too_long_expires(void)
+{
+    pool_t *pool = pool_of(1, 1);
+    brood_task_options_t options = task_options();
+    brood_future_t *future;
+
+    zero();
+    options.destroy = note_destroyed;
+    options.queue_timeout = 1000;
+    occupy(pool, &g_stopper);
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_thread_manager_map(&future, pool, mark, g_seen, 100, 1,
+                                           0, &options));
+    ASSERT_STATUS(BROOD_EEXPIRED, outcome(future));
+    CU_ASSERT_EQUAL(brood__load(&g_destroyed, relaxed), 1);
+    door_open(&g_stopper.go);
+    drain_and_leave(pool);
+    CU_ASSERT_EQUAL(brood__load(&g_calls, relaxed), 0);
+    stopper_fini(&g_stopper);
 }
 
 /* None of its runners has begun. */
@@ -366,6 +472,8 @@ static const test_t tests[] = {
     TEST(the_first_failure_ends_it),
     TEST(a_cancel_keeps_the_rest_from_running),
     TEST(a_stop_drains_or_cancels_it),
+    TEST(the_token_reaches_calls_under_way),
+    TEST(one_that_is_queued_for_too_long_expires),
     TEST(a_queued_map_is_canceled_too),
     TEST(a_worker_that_waits_helps),
     TEST_KEEPS(a_call_in_place_stands_where_the_map_does, KEEPS_MEMORY),
