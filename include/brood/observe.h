@@ -72,7 +72,9 @@ BROOD_BEGIN_DECLS
 BROOD_API void brood_log_hook_set(brood_log_fn *fn, void *baton);
 
 /**
- * Tell @a fn, instead of the log, of failures that nobody read.
+ * Tell @a fn, instead of the log, of failures that nobody read. The log shows at
+ * most 10 a second one by one, and then how many more there were; @a fn is told
+ * of each.
  *
  * @param fn    called for each; NULL: the log again.
  * @param baton handed to @a fn.

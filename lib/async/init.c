@@ -197,6 +197,7 @@ static void free_all(void)
     brood__collector_stop();
     brood__life_free(); /* disarms what is armed: the timers must be there */
     brood__timers_stop();
+    brood__unobserved_rest();
     brood__self_exit_all(); /* what the log hook, say, has made meanwhile */
     brood__magazines_end();
     brood__thread_reap();

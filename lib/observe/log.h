@@ -13,7 +13,11 @@
  * characters shown as '?'. Under no lock. */
 void brood__log(int level, const char *format, ...) BROOD__PRINTF(2, 3);
 
-/* A failure that nobody read: to its hook, or to the log. Under no lock. */
+/* A failure that nobody read: to its hook, or to the log, where only some a
+ * second have a line of their own. Under no lock. */
 void brood__unobserved(apr_status_t status, const char *name);
+
+/* Log how many had none, if any; the next one that has does it too. */
+void brood__unobserved_rest(void);
 
 #endif /* BROOD_OBSERVE_LOG_H */

@@ -7,6 +7,7 @@
 #include <brood/errors.h>
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -138,11 +139,40 @@ static void an_unread_failure_goes_to_its_hook_or_to_the_log(void)
     CU_ASSERT(strstr(text, "task without a name failed") != NULL);
 }
 
+static void add_up(int level, const char *line, void *total)
+{
+    unsigned long long n = 1;
+
+    (void)level;
+    g_told.n++;
+    (void)sscanf(line, "%llu more", &n);
+    *(unsigned long long *)total += n;
+}
+
+/* Each is in the log, by itself or in a count. */
+static void many_unread_failures_have_few_lines(void)
+{
+    unsigned long long total = 0;
+    unsigned i;
+
+    g_told.n = 0;
+    brood__unobserved_rest();
+    brood_log_hook_set(add_up, &total);
+    for (i = 0; i < 100000; i++)
+        brood__unobserved(APR_EGENERAL, "server");
+    CU_ASSERT(g_told.n < 10000);
+    brood__unobserved_rest();
+    brood__unobserved_rest(); /* nothing */
+    CU_ASSERT(total == 100000);
+    brood_log_hook_set(NULL, NULL);
+}
+
 static const test_t tests[] = {
     TEST(a_line_goes_to_the_hook),
     TEST(a_line_is_one_line_and_cut_to_fit),
     TEST(a_hook_may_log),
     TEST(without_a_hook_lines_go_to_standard_error),
     TEST(an_unread_failure_goes_to_its_hook_or_to_the_log),
+    TEST(many_unread_failures_have_few_lines),
 };
 HARNESS_MAIN_BARE("log", tests)
