@@ -36,7 +36,10 @@ typedef void brood_log_fn(int level, const char *line, void *baton);
 typedef void brood_unobserved_fn(apr_status_t status, const char *name,
                                  void *baton);
 
-/** Called on the worker before or after each task. */
+/**
+ * Called on the worker before or after each task, under its name, or NULL when
+ * it has none.
+ */
 typedef void brood_task_hook_fn(const char *name, void *baton);
 
 /** When the watchdog speaks; microseconds, 0: the default, negative: never. */
@@ -87,7 +90,13 @@ BROOD_API void brood_unobserved_hook_set(brood_unobserved_fn *fn, void *baton);
 
 /**
  * Have functions called before and after each task of every thread manager,
- * loop and affinity pool. Tasks get slower by the calls; unset, by nothing.
+ * loop and affinity pool, wherever they run: on a worker, in place of a wait, in
+ * the caller, as a coroutine, or on a context's thread; notices and posts are
+ * tasks without a name. Each task that is called has one pair, on one thread;
+ * one that is canceled before has none. When hooks are set or taken away, none of
+ * them sees the end of a task whose beginning it has not seen. A task that runs
+ * in place of another's wait has its pair within that one's. Tasks get slower by
+ * the calls; unset, by nothing.
  *
  * @param before called on the worker before a task; may be NULL.
  * @param after  called on the worker after a task; may be NULL.

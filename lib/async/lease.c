@@ -106,6 +106,7 @@ apr_status_t brood__lease_start(brood__lease_t *lease)
     brood_future_t *task;
     apr_status_t rv;
 
+    brood__task_hooks_hide(serve); /* its calls have them */
     options.priority = BROOD_PRIORITY_HIGH;
     options.flags = BROOD_TASK_QUIET;
     options.destroy = task_over;
@@ -301,7 +302,6 @@ void brood__lease_run(brood__lease_t *lease, brood__errand_t *errand)
 {
     brood_future_t *call = errand->future;
     brood__scope_t *scope = errand->scope;
-    int hooks = brood__task_hooks_on();
     brood_future_t *outer;
 
     if (!brood__future_claim(call, 0)) { /* canceled or expired */
@@ -312,12 +312,8 @@ void brood__lease_run(brood__lease_t *lease, brood__errand_t *errand)
     outer = lease->running; /* only this thread writes it */
     set_running(lease, brood_future_retain(call));
     brood__warning_begin(lease->pool);
-    if (hooks)
-        brood__task_hook_before(brood__future_name(call));
     brood__future_run(call, scope);
     brood__purse_earn(&brood__self.purse, scope);
-    if (hooks) /* the name may be gone */
-        brood__task_hook_after(NULL);
     set_running(lease, outer);
     brood_future_release(call);
 }

@@ -25,11 +25,10 @@ static int next_call(brood_loop_manager_t *loop, brood__call_t *call);
 static int drop(brood_loop_manager_t *loop, brood_future_t *future);
 static int run_future(brood_loop_manager_t *loop, brood_future_t *future,
                       brood__scope_t *scope);
-static apr_status_t run_with_hooks(brood_future_t *future,
-                                   brood__scope_t *scope);
 static void run_plain(brood_loop_manager_t *loop, const brood__call_t *call);
-static void begin_here(brood_loop_manager_t *loop, brood_task_fn *fn);
-static void end_here(brood_loop_manager_t *loop, brood__scope_t *scope);
+static unsigned begin_here(brood_loop_manager_t *loop, brood_task_fn *fn);
+static void end_here(brood_loop_manager_t *loop, brood__scope_t *scope,
+                     unsigned hooked);
 static void suspend(brood__coroutine_t *self);
 static void interrupt(brood_loop_manager_t *loop, brood__link_t *list);
 
@@ -145,10 +144,7 @@ static int run_future(brood_loop_manager_t *loop, brood_future_t *future,
     self->task = future;
     self->fn = future->fn;
     brood__watch_beat(loop, self->fn);
-    if (BROOD__UNLIKELY(brood__load(&loop->hooks, relaxed)))
-        status = run_with_hooks(future, scope);
-    else
-        status = brood__future_run(future, scope);
+    status = brood__future_run(future, scope);
     self->task = NULL;
     self->interrupt = 0;
     BROOD__COUNT(*(status == APR_SUCCESS ? &loop->completed : &loop->failed),
@@ -156,37 +152,23 @@ static int run_future(brood_loop_manager_t *loop, brood_future_t *future,
     return 1;
 }
 
-/* The name is good as long as the future. */
-static apr_status_t run_with_hooks(brood_future_t *future,
-                                   brood__scope_t *scope)
-{
-    const char *name = brood__future_name(future);
-    apr_status_t status;
-
-    brood_future_retain(future);
-    brood__task_hook_before(name);
-    status = brood__future_run(future, scope);
-    brood__task_hook_after(name);
-    brood_future_release(future);
-    return status;
-}
-
 static void run_plain(brood_loop_manager_t *loop, const brood__call_t *call)
 {
     brood__coroutine_t *self = loop->running;
     brood__frame_t saved;
     void *unwanted = NULL;
+    unsigned hooked = 0;
     apr_status_t status;
 
     self->fn = call->fn;
     brood__watch_beat(loop, self->fn);
     if (BROOD__UNLIKELY(brood__load(&loop->hooks, relaxed)))
-        brood__task_hook_before(NULL);
+        hooked = brood__task_hook_before(NULL);
     brood__frame_begin(&saved, call->scope, NULL);
     status = call->fn(call->baton, &unwanted);
     brood__frame_end(&saved);
-    if (BROOD__UNLIKELY(brood__load(&loop->hooks, relaxed)))
-        brood__task_hook_after(NULL);
+    if (BROOD__UNLIKELY(hooked))
+        brood__task_hook_after(hooked, NULL);
     self->interrupt = 0;
     if (BROOD__LIKELY(status == APR_SUCCESS)) {
         BROOD__COUNT(loop->completed, 1);
@@ -202,14 +184,14 @@ void brood__loop_run_post(brood_loop_manager_t *loop, const brood__call_t *call)
 {
     int64_t begin = brood__timed(loop) ? brood__os_now() : 0;
     brood__frame_t saved;
+    unsigned hooked = begin_here(loop, call->fn);
 
-    begin_here(loop, call->fn);
     brood__frame_begin(&saved, call->scope, NULL);
     brood__loop_call_post(call);
     brood__frame_end(&saved);
     if (BROOD__UNLIKELY(begin != 0))
         brood__histogram_add(&loop->run_time, brood__os_now() - begin);
-    end_here(loop, call->scope);
+    end_here(loop, call->scope, hooked);
 }
 
 /* Its function may free the errand. */
@@ -218,26 +200,29 @@ void brood__loop_run_errand(brood_loop_manager_t *loop,
 {
     brood__scope_t *scope = errand->scope;
     brood__frame_t saved;
+    unsigned hooked = begin_here(loop, (brood_task_fn *)(uintptr_t)errand->fn);
 
-    begin_here(loop, (brood_task_fn *)(uintptr_t)errand->fn);
     brood__frame_begin(&saved, scope, NULL);
     errand->fn(errand->baton);
     brood__frame_end(&saved);
-    end_here(loop, scope);
+    end_here(loop, scope, hooked);
 }
 
-static void begin_here(brood_loop_manager_t *loop, brood_task_fn *fn)
+/* Returns what end_here() wants. */
+static unsigned begin_here(brood_loop_manager_t *loop, brood_task_fn *fn)
 {
     BROOD__COUNT(loop->begun, 1);
     brood__watch_beat(loop, fn);
-    if (BROOD__UNLIKELY(brood__load(&loop->hooks, relaxed)))
-        brood__task_hook_before(NULL);
+    return BROOD__UNLIKELY(brood__load(&loop->hooks, relaxed))
+               ? brood__task_hook_before(NULL)
+               : 0;
 }
 
-static void end_here(brood_loop_manager_t *loop, brood__scope_t *scope)
+static void end_here(brood_loop_manager_t *loop, brood__scope_t *scope,
+                     unsigned hooked)
 {
-    if (BROOD__UNLIKELY(brood__load(&loop->hooks, relaxed)))
-        brood__task_hook_after(NULL);
+    if (BROOD__UNLIKELY(hooked))
+        brood__task_hook_after(hooked, NULL);
     BROOD__COUNT(loop->completed, 1);
     brood__purse_earn(&brood__self.purse, scope);
 }

@@ -33,6 +33,7 @@ void brood__hook_enter(brood__hook_t *hook, brood__hook_call_t *call)
         call->baton = brood__load(&hook->baton, acquire);
         after = brood__load(&hook->version, acquire);
     } while ((after != before || (before & 1)) && !brood__os_forked());
+    call->version = after;
 }
 
 void brood__hook_leave(brood__hook_call_t *call)

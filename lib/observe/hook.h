@@ -54,6 +54,7 @@ typedef struct brood__hook_call_t {
     brood__hook_fn *first;
     brood__hook_fn *second;
     void *baton;
+    unsigned version; /* of what was read; 0: nothing was ever set */
     atomic_uint *count;
 } brood__hook_call_t;
 

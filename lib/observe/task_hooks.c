@@ -10,8 +10,10 @@
 
 typedef void changed_fn(int on);
 
+atomic_int brood__task_hooks_flag; /* written under g_lock */
+
 static brood__hook_t g_hooks = BROOD__HOOK_INIT;
-static atomic_int g_on; /* written under g_lock */
+static _Atomic(brood_task_fn *) g_hidden;
 
 static brood__lock_t g_lock = BROOD__LOCK_INIT(BROOD__RANK_CONTROL);
 static changed_fn *g_listeners[LISTENERS]; /* under g_lock */
@@ -29,12 +31,6 @@ void brood_task_hooks_set(brood_task_hook_fn *before, brood_task_hook_fn *after,
     tell_listeners();
 }
 
-int brood__task_hooks_on(void)
-{
-    /* Relaxed: who needs to know exactly is told. */
-    return brood__load(&g_on, relaxed);
-}
-
 void brood__task_hooks_listen(void (*changed)(int on))
 {
     int i;
@@ -48,7 +44,7 @@ void brood__task_hooks_listen(void (*changed)(int on))
     brood__unlock(&g_lock);
 }
 
-void brood__task_hook_before(const char *name)
+unsigned brood__task_hook_before(const char *name)
 {
     brood__hook_call_t call;
 
@@ -56,16 +52,29 @@ void brood__task_hook_before(const char *name)
     if (call.first)
         ((brood_task_hook_fn *)call.first)(name, call.baton);
     brood__hook_leave(&call);
+    return call.version;
 }
 
-void brood__task_hook_after(const char *name)
+void brood__task_hook_after(unsigned before, const char *name)
 {
     brood__hook_call_t call;
 
+    if (!before)
+        return;
     brood__hook_enter(&g_hooks, &call);
-    if (call.second)
+    if (call.second && call.version == before)
         ((brood_task_hook_fn *)call.second)(name, call.baton);
     brood__hook_leave(&call);
+}
+
+void brood__task_hooks_hide(brood_task_fn *fn)
+{
+    brood__store(&g_hidden, fn, relaxed);
+}
+
+int brood__task_hooks_hides(brood_task_fn *fn)
+{
+    return brood__load(&g_hidden, relaxed) == fn;
 }
 
 /* Under no lock: listeners take theirs. Two setters may come here in another
@@ -80,7 +89,7 @@ static void tell_listeners(void)
     do {
         brood__lock(&g_lock);
         on = is_set();
-        brood__store(&g_on, on, relaxed);
+        brood__store(&brood__task_hooks_flag, on, relaxed);
         for (i = 0; i < LISTENERS; i++)
             listeners[i] = g_listeners[i];
         brood__unlock(&g_lock);

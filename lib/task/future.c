@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "lineage/life.h"
 #include "observe/log.h"
+#include "observe/task_hooks.h"
 #include "task/magazine.h"
 
 _Static_assert(sizeof(brood_future_t) == 64, "a future is one cache line");
@@ -120,6 +121,38 @@ static void show_name(brood__place_t *place, const char *name,
         place->ops->name(place, shown);
 }
 
+/* Its function, between the program's hooks and at its own place. */
+static apr_status_t call(brood_future_t *future, brood__scope_t *scope,
+                         brood__frame_t *saved, void **value)
+{
+    unsigned hooked = 0;
+    apr_status_t status;
+
+    if (BROOD__UNLIKELY(brood__task_hooks_on())
+        && !brood__task_hooks_hides(future->fn))
+        hooked = brood__task_hook_before(brood__future_name(future));
+    brood__frame_begin(saved, scope, future);
+    status = future->fn(future->baton, value);
+    brood__frame_end(saved);
+    if (BROOD__UNLIKELY(hooked))
+        brood__task_hook_after(hooked, brood__future_name(future));
+    return status;
+}
+
+/* It gave in: was it asked to? */
+static apr_status_t given_in(const brood_future_t *future, apr_status_t status)
+{
+    unsigned state = brood__load(&future->state, relaxed);
+    brood__place_t *place = brood__self.place;
+
+    if (state & BROOD__OVERRAN)
+        return BROOD_EOVERRUN;
+    if ((state & BROOD__TOKEN)
+        || (place && place->ops->canceled && place->ops->canceled(place)))
+        return BROOD_ECANCELED;
+    return status;
+}
+
 apr_status_t brood__future_run(brood_future_t *future, brood__scope_t *scope)
 {
     brood__extra_t *extra = future->extra;
@@ -127,19 +160,16 @@ apr_status_t brood__future_run(brood_future_t *future, brood__scope_t *scope)
     brood__frame_t saved;
     void *value = NULL;
     apr_status_t status;
-    unsigned state;
 
-    if (BROOD__UNLIKELY(extra != NULL) && extra->timed) {
-        brood__timer_disarm(&extra->timer);
+    if (BROOD__UNLIKELY(extra != NULL)) {
+        if (extra->timed)
+            brood__timer_disarm(&extra->timer);
         if (extra->run_timeout)
             (void)brood__timer_arm(
                 &extra->timer, brood__os_now() + extra->run_timeout, overrun);
-    }
-    if (BROOD__UNLIKELY(extra != NULL))
         show_name(place, extra->name, extra->name);
-    brood__frame_begin(&saved, scope, future);
-    status = future->fn(future->baton, &value);
-    brood__frame_end(&saved);
+    }
+    status = call(future, scope, &saved, &value);
     if (BROOD__UNLIKELY(extra != NULL)) {
         show_name(place, extra->name, brood__future_name(saved.task));
         if (extra->timed)
@@ -147,17 +177,9 @@ apr_status_t brood__future_run(brood_future_t *future, brood__scope_t *scope)
         if (extra->destroy)
             extra->destroy(future->baton);
     }
-
     if (BROOD__UNLIKELY(status == BROOD_EINTERRUPTED
-                        || status == BROOD_ECANCELED)) {
-        state = brood__load(&future->state, relaxed);
-        if (state & BROOD__OVERRAN)
-            status = BROOD_EOVERRUN;
-        else if ((state & BROOD__TOKEN)
-                 || (place && place->ops->canceled
-                     && place->ops->canceled(place)))
-            status = BROOD_ECANCELED;
-    }
+                        || status == BROOD_ECANCELED))
+        status = given_in(future, status);
     brood__future_settle(future, status, value);
     return status;
 }

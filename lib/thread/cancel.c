@@ -2,17 +2,10 @@
 
 /* cancel.c: settling instead of running; interrupting what waits. */
 
+#include "observe/task_hooks.h"
 #include "thread/worker.h"
 
 static void refuse_calls(brood__executor_t *executor, apr_status_t status);
-
-const char *brood__call_name(const brood__call_t *call)
-{
-    /* The queue's reference keeps the future. */
-    return call->fn == brood__run_future
-               ? brood__future_name((brood_future_t *)call->baton)
-               : NULL;
-}
 
 void brood__call_refuse(brood__executor_t *executor, const brood__call_t *call,
                         apr_status_t status)
@@ -50,10 +43,14 @@ void brood__executor_refuse_queued(brood__executor_t *executor,
             brood__call_refuse(executor, &call, status);
         } else {
             brood__frame_t saved;
+            unsigned hooked = brood__task_hooks_on()
+                                  ? brood__task_hook_before(NULL)
+                                  : 0;
 
             brood__frame_begin(&saved, call.scope, NULL);
             errand->fn(errand->baton);
             brood__frame_end(&saved);
+            brood__task_hook_after(hooked, NULL);
             brood__add(&executor->ran_outside, 1, relaxed);
             brood__scope_release(call.scope, 1);
         }

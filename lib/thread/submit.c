@@ -12,6 +12,7 @@
 
 #include "lineage/life.h"
 #include "observe/log.h"
+#include "observe/task_hooks.h"
 #include "thread/submit.h"
 
 static apr_status_t submit_with(brood_future_t **future,
@@ -258,9 +259,13 @@ void brood__run_here(brood__executor_t *executor, brood_future_t *task,
         (void)brood__future_claim(task, 0); /* nobody else knows it */
         rv = brood__future_run(task, scope);
     } else {
+        unsigned hooked = brood__task_hooks_on() ? brood__task_hook_before(NULL)
+                                                 : 0;
+
         brood__frame_begin(&saved, scope, NULL);
         rv = fn(baton, &value);
         brood__frame_end(&saved);
+        brood__task_hook_after(hooked, NULL);
         if (rv != APR_SUCCESS && rv != BROOD_ECANCELED)
             brood__unobserved(rv, NULL);
     }

@@ -297,6 +297,7 @@ static void run_one(brood__worker_t *worker, const brood__call_t *call,
 {
     brood__executor_t *executor = worker->executor;
     unsigned special = brood__load(&executor->special, relaxed);
+    unsigned hooked = 0;
     apr_status_t rv;
 
     if ((special & BROOD__SPECIAL_CAPACITY) && is_task)
@@ -305,11 +306,10 @@ static void run_one(brood__worker_t *worker, const brood__call_t *call,
         brood__call_refuse(executor, call, BROOD_ECANCELED);
         return;
     }
-    if (special & BROOD__SPECIAL_HOOKS)
-        brood__task_hook_before(brood__call_name(call));
+    if ((special & BROOD__SPECIAL_HOOKS) && call->fn != brood__run_future)
+        hooked = brood__task_hook_before(NULL);
     rv = call_task(worker, call);
-    if (special & BROOD__SPECIAL_HOOKS)
-        brood__task_hook_after(NULL);
+    brood__task_hook_after(hooked, NULL);
     if (rv == APR_SUCCESS)
         brood__purse_earn(&brood__self.purse, call->scope);
     else

@@ -204,9 +204,6 @@ apr_status_t brood__run_future(void *future, void **unused);
 void brood__run_here(brood__executor_t *executor, brood_future_t *task,
                      brood_task_fn *fn, void *baton);
 
-/* The name of the task of a slot, or NULL. */
-const char *brood__call_name(const brood__call_t *call);
-
 /* ---- rest.c: sleeping and waking ---------------------------------------- */
 
 /* Is anything queued anywhere? */

@@ -39,9 +39,10 @@ static void changed_too(int on)
 
 static void run_task(const char *name)
 {
-    brood__task_hook_before(name);
+    unsigned hooked = brood__task_hook_before(name);
+
     strcat(g_text, ".");
-    brood__task_hook_after(name);
+    brood__task_hook_after(hooked, name);
 }
 
 static void hooks_run_around_a_task(void)
@@ -59,6 +60,27 @@ static void hooks_run_around_a_task(void)
     brood_task_hooks_set(NULL, NULL, NULL);
     run_task("z");
     CU_ASSERT_STRING_EQUAL(g_text, ".<bx.x><b-.->.y>.");
+}
+
+/* No half of a pair is told to others than the other half. */
+static void hooks_that_change_meanwhile_see_no_half(void)
+{
+    static const struct {
+        brood_task_hook_fn *before, *after;
+    } rows[] = { { before, after }, { NULL, NULL }, { before, NULL } };
+    char baton[] = "";
+    unsigned i, k, hooked;
+
+    for (i = 0; i < 3; i++)
+        for (k = 0; k < 3; k++) {
+            brood_task_hooks_set(rows[i].before, rows[i].after, baton);
+            hooked = brood__task_hook_before("x");
+            brood_task_hooks_set(rows[k].before, rows[k].after, baton);
+            g_text[0] = '\0';
+            brood__task_hook_after(hooked, "x");
+            CU_ASSERT_STRING_EQUAL(g_text, "");
+        }
+    brood_task_hooks_set(NULL, NULL, NULL);
 }
 
 static void listeners_are_told_of_changes(void)
@@ -80,6 +102,7 @@ static void listeners_are_told_of_changes(void)
 
 static const test_t tests[] = {
     TEST(hooks_run_around_a_task),
+    TEST(hooks_that_change_meanwhile_see_no_half),
     TEST(listeners_are_told_of_changes),
 };
 HARNESS_MAIN_BARE("task hooks", tests)
