@@ -26,7 +26,6 @@ static void report(const brood_future_t *future);
 static void expire(brood__timer_t *timer);
 static void overrun(brood__timer_t *timer);
 static void tell_all(brood_future_t *future);
-static void wait_a_moment(int *turns);
 static int end_queued(brood_future_t *future, apr_status_t status);
 static void raise_token(brood_future_t *future, unsigned flags);
 
@@ -223,7 +222,7 @@ void brood__future_settle(brood_future_t *future, apr_status_t status,
     future->u.value = value;
     for (;;) {
         if (BROOD__UNLIKELY(seen & BROOD__LOCK)) {
-            wait_a_moment(&turns);
+            brood__future_pause(&turns);
             seen = brood__load(&future->state, relaxed);
             continue;
         }
@@ -422,74 +421,4 @@ static void report(const brood_future_t *future)
         || (future->extra && (future->extra->flags & BROOD_TASK_QUIET)))
         return;
     brood__unobserved(future->status, brood__future_name(future));
-}
-
-/* ---- the lock and the ring --------------------------------------------- */
-
-void brood__future_lock(brood_future_t *future)
-{
-    unsigned seen = brood__load(&future->state, relaxed);
-    int turns = 0;
-
-    for (;;) {
-        if (!(seen & BROOD__LOCK)
-            && brood__cas_weak(&future->state, &seen, seen | BROOD__LOCK,
-                               acquire))
-            return;
-        if (seen & BROOD__LOCK) {
-            wait_a_moment(&turns);
-            seen = brood__load(&future->state, relaxed);
-        }
-    }
-}
-
-/* For the LOCK, whose holder may have lost its CPU. */
-static void wait_a_moment(int *turns)
-{
-    if (++*turns % 64 == 0)
-        brood__os_yield();
-    brood__pause();
-}
-
-void brood__future_unlock(brood_future_t *future)
-{
-    brood__and(&future->state, ~(unsigned)BROOD__LOCK, release);
-}
-
-int brood__future_listen(brood_future_t *future, brood__waiter_t *waiter)
-{
-    int listed = 0;
-
-    if (brood__future_settled(future))
-        return 0;
-    brood__future_lock(future);
-    brood__list_init(&waiter->link);
-    if (!brood__future_settled(future)) {
-        if (future->waiters)
-            brood__list_append(future->waiters, &waiter->link);
-        else
-            future->waiters = &waiter->link;
-        brood__or(&future->state, BROOD__LISTED, relaxed);
-        listed = 1;
-    }
-    brood__future_unlock(future);
-    return listed;
-}
-
-int brood__future_unlisten(brood_future_t *future, brood__waiter_t *waiter)
-{
-    int listed;
-
-    brood__future_lock(future);
-    listed = waiter->link.next != &waiter->link
-             || future->waiters == &waiter->link;
-    if (listed) {
-        if (future->waiters == &waiter->link)
-            future->waiters = waiter->link.next == &waiter->link
-                                  ? NULL
-                                  : waiter->link.next;
-        brood__list_remove(&waiter->link);
-    }
-    brood__future_unlock(future);
-    return listed;
 }

@@ -203,6 +203,9 @@ int brood__future_listen(brood_future_t *future, brood__waiter_t *waiter);
 /* Delist; 0 when fire() was or is being called. */
 int brood__future_unlisten(brood_future_t *future, brood__waiter_t *waiter);
 
+/* Between two looks at the LOCK, whose holder may have lost its CPU. */
+void brood__future_pause(int *turns);
+
 void brood__future_lock(brood_future_t *future);
 void brood__future_unlock(brood_future_t *future);
 
