@@ -69,13 +69,17 @@ typedef struct brood_affinity_pool_options_t {
     apr_interval_time_t task_warning; /**< us after which a running call is
                                            reported, once; default 300 ms;
                                            negative: never */
+    apr_interval_time_t general_threads_free_delay;
+    /**< us that a general thread has to be idle before it is freed, so that
+         bursts of calls do not open and close connections; default 250 ms;
+         negative: none */
 } brood_affinity_pool_options_t;
 
 /** Initializer for brood_affinity_pool_options_t. */
 #define BROOD_AFFINITY_POOL_OPTIONS_INIT                                       \
     {                                                                          \
         sizeof(brood_affinity_pool_options_t), 0, 0, 0, 0, 0, NULL, NULL,      \
-            NULL, NULL, 0                                                      \
+            NULL, NULL, 0, 0                                                   \
     }
 
 /** What brood_affinity_pool_each() shows of a thread. */

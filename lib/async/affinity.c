@@ -17,7 +17,7 @@
 
 /* What callers of brood 0.1 pass in `size`. Never changes. */
 #define OPTIONS_SIZE_0_1                                                       \
-    BROOD__SIZE_TO(brood_affinity_pool_options_t, task_warning)
+    BROOD__SIZE_TO(brood_affinity_pool_options_t, general_threads_free_delay)
 
 #define LONGEST (INT64_MAX / 4000) /* us that can be said in ns */
 
@@ -113,11 +113,14 @@ static apr_status_t fill(brood_affinity_pool_options_t *full,
         full->general_threads_free_level = 50;
     if (!full->task_warning)
         full->task_warning = 300000;
+    if (!full->general_threads_free_delay)
+        full->general_threads_free_delay = 250000;
     if (full->max_threads < 1 || full->max_threads > BROOD__WORKERS_MAX
         || full->reserved_general < 0
         || full->reserved_general >= full->max_threads
         || full->general_threads_free_level > 100
-        || full->task_warning > LONGEST)
+        || full->task_warning > LONGEST
+        || full->general_threads_free_delay > LONGEST)
         return APR_EINVAL;
     return APR_SUCCESS;
 }
@@ -164,7 +167,9 @@ static void executor_options(brood__executor_options_t *to,
     memset(to, 0, sizeof(*to));
     to->max_workers = from->max_threads;
     to->max_idle = from->keep_general_threads ? -1 : idle > 0 ? idle : 1;
-    to->idle_timeout = -1;
+    to->idle_timeout = from->general_threads_free_delay < 0
+                           ? 0
+                           : from->general_threads_free_delay * 1000;
     to->full_timeout = -1;
     to->prefix = "brood-affinity";
     to->task_warning = affinity->warn_after;

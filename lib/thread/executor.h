@@ -76,10 +76,12 @@ enum {
 typedef struct brood__executor_options_t {
     int max_workers, min_workers; /* exact, checked by the caller */
     int max_spares;
-    int max_idle; /* sleepers above it leave, longest idle first, but the last
-                     worker; < 0: no limit */
-    int spin;     /* BROOD_SPIN_*, or us */
+    int spin;             /* BROOD_SPIN_*, or us */
     int64_t idle_timeout; /* ns; < 0: never */
+    int max_idle; /* < 0: a worker that is idle for that long leaves, down
+                             to min_workers; else the sleepers above it leave
+                             that have been idle for that long, longest idle
+                             first, but the last worker */
     size_t stack_size;
     const char *prefix;      /* thread names; copied */
     const char *task_type;   /* copied; NULL: any */

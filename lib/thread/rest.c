@@ -15,6 +15,8 @@ static int enlist(brood__worker_t *worker, int *told);
 static void last_look(brood__executor_t *executor);
 static int sleep_until_woken(brood__worker_t *worker);
 static int leave_if_idle(brood__worker_t *worker);
+static void free_idle(brood__executor_t *executor, int64_t now)
+    BROOD__REQUIRES(executor->lock);
 static void push_out_oldest(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
 static void send_away(brood__worker_t *worker) BROOD__NO_ANALYSIS;
@@ -306,6 +308,10 @@ static int enlist(brood__worker_t *worker, int *told)
         brood__list_prepend(&executor->sleepers, &worker->link);
         brood__add(&executor->n_asleep, 1, relaxed);
         brood__executor_set_need(executor);
+        if (executor->options.max_idle >= 0) {
+            worker->asleep_since = brood__os_now();
+            free_idle(executor, worker->asleep_since);
+        }
         push_out_oldest(executor);
         *told = executor->state == BROOD__STOPPING
                 || !brood__list_empty(&executor->idle_waiters);
@@ -333,8 +339,11 @@ static void last_look(brood__executor_t *executor)
 static int sleep_until_woken(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
-    int64_t left = executor->options.idle_timeout;
+    int max_idle = executor->options.max_idle;
+    int64_t left = -1;
 
+    if (max_idle < 0 || brood__load(&executor->n_asleep, relaxed) > max_idle)
+        left = executor->options.idle_timeout; /* (I) */
     for (;;) {
         unsigned gate = brood__load(&worker->gate, acquire);
 
@@ -365,6 +374,12 @@ static int leave_if_idle(brood__worker_t *worker)
     int leave;
 
     brood__lock(&executor->lock);
+    if (executor->options.max_idle >= 0) {
+        free_idle(executor, brood__os_now());
+        leave = worker->state == BROOD__WORKER_LEAVING;
+        brood__unlock(&executor->lock);
+        return leave;
+    }
     leave = worker->state == BROOD__WORKER_ASLEEP
             && executor->n_threads > executor->options.min_workers;
     if (leave && executor->n_threads == 1) {
@@ -393,22 +408,38 @@ static void send_away(brood__worker_t *worker)
     brood__os_unpark_one(&worker->gate);
 }
 
-/* More sleep than may: the one that has slept longest leaves, never the last
- * worker. Nothing is on its way to a sleeping worker, so nothing can be lost. */
+/*
+ * More sleep than may: those that have slept longest leave if that was long
+ * enough, never the last worker. Nothing is on its way to a sleeping worker, so
+ * nothing can be lost. (I) Who sees, after it has lain down, that there are too
+ * many comes here again when its own time is over. That is enough: if there are
+ * too many now, there were too many when the last of them lay down; when its
+ * time is over, that of all others is.
+ */
+static void free_idle(brood__executor_t *executor, int64_t now)
+{
+    const brood__executor_options_t *o = &executor->options;
+    int least = o->max_idle > 1 ? o->max_idle : 1;
+
+    while (brood__load(&executor->n_asleep, relaxed) > o->max_idle
+           && executor->n_threads > least) {
+        brood__worker_t *oldest = BROOD__CONTAINER(executor->sleepers.prev,
+                                                   brood__worker_t, link);
+
+        if (now - oldest->asleep_since < o->idle_timeout)
+            return;
+        send_away(oldest);
+    }
+}
+
+/* An executor that shrinks: the one that has slept longest leaves. */
 static void push_out_oldest(brood__executor_t *executor)
 {
-    int max = executor->options.max_idle;
-    int shrinks = brood__load(&executor->shrinking, relaxed)
-                  && executor->n_threads > executor->options.max_workers;
-    int asleep = brood__load(&executor->n_asleep, relaxed);
-    brood__worker_t *oldest;
-
-    if (executor->n_threads <= 1 || !asleep
-        || !((max >= 0 && asleep > max && executor->n_threads > max)
-             || shrinks))
-        return;
-    oldest = BROOD__CONTAINER(executor->sleepers.prev, brood__worker_t, link);
-    send_away(oldest);
+    if (brood__load(&executor->shrinking, relaxed)
+        && executor->n_threads > executor->options.max_workers
+        && executor->n_threads > 1 && brood__load(&executor->n_asleep, relaxed))
+        send_away(
+            BROOD__CONTAINER(executor->sleepers.prev, brood__worker_t, link));
 }
 
 /* Who stays for ever because it was one of the few thinks again. */

@@ -75,6 +75,7 @@ struct brood__worker_t {
     unsigned slot;         /* in executor->workers */
     int blocks;            /* depth of blocking; > 0: blocked */
     atomic_int stuck;      /* also read by its owner without the lock */
+    int64_t asleep_since;  /* if there is a max_idle */
     int interrupted;       /* a stop with CANCEL has cut one wait short */
     brood__sleep_t *sleep; /* that its task is in */
     brood__link_t link;    /* in sleepers, or in the free list */

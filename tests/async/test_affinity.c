@@ -300,13 +300,13 @@ static void a_failing_start_hook_is_told_to_who_needed_the_thread(void)
 static void idle_general_threads_are_freed_down_to_the_level(void)
 {
     static const struct {
-        int max, level, keep, left;
+        int max, level, keep, delay, left;
     } rows[] = {
-        { 4, 0, 0, 2 }, /* the default: half */
-        { 5, 0, 0, 3 }, /* rounded up */
-        { 8, 25, 0, 2 }, { 8, 26, 0, 3 }, { 8, 100, 0, 8 },
-        { 3, 1, 0, 1 },  { 6, -1, 0, 1 }, /* at least one is kept */
-        { 6, -1, 1, 6 }, { 4, 10, 1, 4 },
+        { 4, 0, 0, 0, 2 },  /* the default: half */
+        { 5, 0, 0, -1, 3 }, /* rounded up */
+        { 8, 25, 0, -1, 2 },   { 8, 26, 0, 1, 3 },  { 8, 100, 0, 1000, 8 },
+        { 3, 1, 0, 1000, 1 },  { 6, -1, 0, -1, 1 }, /* at least one is kept */
+        { 6, -1, 0, 5000, 1 }, { 6, -1, 1, -1, 6 }, { 4, 10, 1, 1, 4 },
     };
     apr_size_t r;
 
@@ -325,6 +325,7 @@ static void idle_general_threads_are_freed_down_to_the_level(void)
         options.max_threads = rows[r].max;
         options.general_threads_free_level = rows[r].level;
         options.keep_general_threads = rows[r].keep;
+        options.general_threads_free_delay = rows[r].delay;
         pool = pool_with(&options);
         for (i = 0; i < rows[r].max; i++) {
             calls[i] = (call_t){ .arrived = &arrived, .hold = &hold };
@@ -336,12 +337,52 @@ static void idle_general_threads_are_freed_down_to_the_level(void)
         for (i = 0; i < rows[r].max; i++)
             ASSERT_STATUS(APR_SUCCESS, finish(futures[i]));
         /* No call comes, and they leave all the same. */
-        WAIT_UNTIL(census_of(pool).threads <= rows[r].left);
-        WAIT_UNTIL(census_of(pool).busy == 0);
-        CU_ASSERT_EQUAL(census_of(pool).threads, rows[r].left);
+        WAIT_UNTIL(census_of(pool).threads == rows[r].left
+                   && census_of(pool).busy == 0);
         turnstile_fini(&arrived);
         door_fini(&hold);
     }
+}
+
+/* Not before their time: one call after the other keeps them. */
+static void bursts_do_not_open_and_close_threads(void)
+{
+    brood_affinity_pool_options_t options = BROOD_AFFINITY_POOL_OPTIONS_INIT;
+    brood_affinity_pool_t *pool;
+    brood_future_t *futures[4];
+    turnstile_t arrived;
+    call_t calls[4];
+    hooks_t hooks;
+    door_t hold;
+    int round, i;
+
+    options.max_threads = 4;
+    options.general_threads_free_level = -1;
+    options.general_threads_free_delay = (apr_interval_time_t)3600 * 1000000;
+    memset(&hooks, 0, sizeof(hooks));
+    options.on_thread_start = on_start;
+    options.on_thread_exit = on_exit_hook;
+    options.hook_baton = &hooks;
+    pool = pool_with(&options);
+    for (round = 0; round < 100; round++) {
+        turnstile_init(&arrived);
+        door_init(&hold);
+        for (i = 0; i < 4; i++) {
+            calls[i] = (call_t){ .arrived = &arrived, .hold = &hold };
+            futures[i] = submit(pool, NULL, &calls[i]);
+        }
+        turnstile_wait(&arrived, 4);
+        door_open(&hold);
+        for (i = 0; i < 4; i++)
+            ASSERT_STATUS(APR_SUCCESS, finish(futures[i]));
+        WAIT_UNTIL(census_of(pool).busy == 0);
+        turnstile_fini(&arrived);
+        door_fini(&hold);
+    }
+    CU_ASSERT_EQUAL(atomic_load(&hooks.exits), 0);
+    CU_ASSERT_EQUAL(atomic_load(&hooks.starts), 4);
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_affinity_pool_shutdown(pool, BROOD_STOP_DRAIN, -1));
 }
 
 static void a_leased_thread_is_never_freed(void)
@@ -379,6 +420,7 @@ static const test_t tests[] = {
     TEST(a_context_ends_behind_its_last_call_on_its_thread),
     TEST(a_failing_start_hook_is_told_to_who_needed_the_thread),
     TEST(idle_general_threads_are_freed_down_to_the_level),
+    TEST(bursts_do_not_open_and_close_threads),
     TEST(a_leased_thread_is_never_freed),
 };
 
