@@ -82,8 +82,9 @@ BROOD_API apr_status_t brood_await_fd(apr_os_sock_t fd, int what,
 BROOD_API apr_status_t brood_sleep(apr_interval_time_t duration);
 
 /**
- * Let what else is ready run first. On a plain thread or worker it gives the
- * CPU to another thread.
+ * Let what else is ready run first, and those tasks begin that came together
+ * with the caller's. On a plain thread or worker it gives the CPU to another
+ * thread.
  *
  * @retval BROOD_EINTERRUPTED the waiting task was canceled.
  *

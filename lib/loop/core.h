@@ -151,6 +151,8 @@ struct brood_loop_manager_t {
     unsigned spin_rest, spin_pause; /* see sleep.c */
     brood__link_t ready;            /* coroutines to resume */
     unsigned n_ready;
+    brood__link_t yielded; /* ready once the present batch has begun */
+    unsigned n_yielded;
     brood__link_t errands;  /* to run */
     brood__link_t untimed;  /* suspended without a deadline, oldest first */
     brood__link_t others;   /* suspended with one, or named already */

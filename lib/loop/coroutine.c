@@ -311,8 +311,8 @@ void brood__coroutine_yield(void)
     brood_loop_manager_t *loop = brood__loop_here;
     brood__coroutine_t *self = loop->running;
 
-    brood__list_append(&loop->ready, &self->link);
-    loop->n_ready++;
+    brood__list_append(&loop->yielded, &self->link);
+    loop->n_yielded++;
     if (BROOD__UNLIKELY(self->name != NULL))
         brood__watch_name(loop, NULL);
     suspend(self); /* (4) */
@@ -376,6 +376,7 @@ static int bare_canceled(brood__place_t *place)
 void brood__coroutines_interrupt(brood_loop_manager_t *loop)
 {
     interrupt(loop, &loop->ready);
+    interrupt(loop, &loop->yielded);
     interrupt(loop, &loop->untimed);
     interrupt(loop, &loop->others);
 }

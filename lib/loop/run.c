@@ -165,10 +165,12 @@ static void reset(brood_loop_manager_t *loop)
     loop->spin = loop->set.spin ? loop->set.spin : brood__spin_ns;
     loop->spin_rest = loop->spin_pause = 0;
     brood__list_init(&loop->ready);
+    brood__list_init(&loop->yielded);
     brood__list_init(&loop->errands);
     brood__list_init(&loop->untimed);
     brood__list_init(&loop->others);
     loop->n_ready = 0;
+    loop->n_yielded = 0;
     memset(&loop->spares, 0, sizeof(loop->spares));
     loop->frame.scope = loop->base.service;
     loop->running = NULL;

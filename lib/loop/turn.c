@@ -16,6 +16,7 @@
 #define MAX_QUOTA 256
 
 static void look(brood_loop_manager_t *loop);
+static void take_yielded(brood_loop_manager_t *loop);
 static unsigned resume_ready(brood_loop_manager_t *loop);
 static unsigned run_errands(brood_loop_manager_t *loop);
 static unsigned run_batch(brood_loop_manager_t *loop);
@@ -30,6 +31,8 @@ void brood__loop_turn(brood_loop_manager_t *loop)
     if (BROOD__UNLIKELY(asked != loop->obeyed))
         brood__loop_obey(loop, asked);
     brood__loop_take_arrivals(loop);
+    if (loop->n_yielded && loop->at == loop->n)
+        take_yielded(loop);
     if (loop->n_ready)
         used += resume_ready(loop);
     if (!brood__list_empty(&loop->errands))
@@ -39,8 +42,8 @@ void brood__loop_turn(brood_loop_manager_t *loop)
     loop->used += used;
     if (loop->used >= loop->quota)
         look(loop);
-    if (!used && !loop->n_ready && brood__list_empty(&loop->errands)
-        && loop->at == loop->n)
+    if (!used && !loop->n_ready && !loop->n_yielded
+        && brood__list_empty(&loop->errands) && loop->at == loop->n)
         brood__loop_idle(loop);
 }
 
@@ -74,7 +77,15 @@ static void look(brood_loop_manager_t *loop)
     brood__loop_expire(loop);
 }
 
-/* Those that are there now; who yields meanwhile comes next time. */
+/* The batch that was there when they yielded has begun. */
+static void take_yielded(brood_loop_manager_t *loop)
+{
+    brood__list_splice(&loop->ready, &loop->yielded);
+    loop->n_ready += loop->n_yielded;
+    loop->n_yielded = 0;
+}
+
+/* Those that are there now. */
 static unsigned resume_ready(brood_loop_manager_t *loop)
 {
     unsigned n = loop->n_ready < loop->quota ? loop->n_ready : loop->quota;
@@ -136,6 +147,7 @@ static unsigned run_batch(brood_loop_manager_t *loop)
         } else if (get_runner(loop)) {
             brood__coroutine_enter(loop, brood__spares_take(&loop->spares));
         } else {
+            take_yielded(loop); /* one of them may end and leave its stack */
             break;
         }
     }
