@@ -179,8 +179,9 @@ BROOD_API apr_status_t brood_affinity_pool_release(
  * @param timeout  microseconds to wait; 0: do not wait; negative: for ever.
  * @retval APR_TIMEUP         still shutting down; it goes on by itself.
  * @retval BROOD_EDEADLK      called from one of its own threads: nothing has
- *                            begun. On a loop's thread outside a coroutine with
- *                            a timeout other than 0: the shutdown has begun.
+ *                            begun. On a loop's thread outside a coroutine
+ *                            with a timeout other than 0, while something
+ *                            still runs: it has begun, and goes on.
  * @retval BROOD_EINTERRUPTED the waiting task was canceled; it goes on.
  * @retval APR_EINVAL         @a affinity is NULL or @a how unknown.
  *

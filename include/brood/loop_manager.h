@@ -46,7 +46,9 @@ typedef struct brood_loop_manager_options_t {
                                             what blocks the loop; default
                                             100 ms; negative: never */
     apr_size_t stack_size; /**< bytes of a coroutine's stack; default 256 KiB,
-                                of which untouched pages cost nothing */
+                                of which untouched pages cost nothing; less
+                                than 32 KiB means 32 KiB, more than 1 GiB is
+                                refused */
     int spin; /**< us that an idle loop polls its mailbox before it sleeps; 0:
                    at most as long as a wake-up costs; negative: never */
     void (*on_start)(struct event_base *base, void *hook_baton);

@@ -221,13 +221,13 @@ apr_status_t brood_affinity_pool_shutdown(brood_affinity_pool_t *affinity,
     if (brood__affinity_here() == affinity)
         return BROOD_EDEADLK;
     brood__affinity_stop(affinity, how);
-    if (timeout && place->ops->may_block
-        && !(brood__load(&affinity->ends, acquire) & BROOD__AFFINITY_RESTED))
-        rv = place->ops->may_block(place);
-    if (rv == APR_SUCCESS)
-        rv = brood__executor_wait_rest(affinity->executor,
-                                       timeout ? brood__deadline(timeout) : 0);
-    return rv;
+    rv = brood__executor_wait_rest(affinity->executor, 0);
+    if (rv != APR_TIMEUP || !timeout)
+        return rv;
+    rv = place->ops->may_block ? place->ops->may_block(place) : APR_SUCCESS;
+    return rv == APR_SUCCESS ? brood__executor_wait_rest(
+               affinity->executor, brood__deadline(timeout))
+                             : rv;
 }
 
 void brood__affinity_stop(brood_affinity_pool_t *affinity, brood_stop_e how)

@@ -408,6 +408,58 @@ static void a_leased_thread_is_never_freed(void)
     CU_ASSERT_EQUAL(census_of(pool).leased, 3);
 }
 
+typedef struct on_loop_t {
+    brood_affinity_pool_t *pool;
+    apr_status_t asked, waited; /* without a timeout, and with one */
+    door_t done;
+} on_loop_t;
+
+/* On the loop's own stack, where nothing may wait. */
+static void shut_down(void *baton)
+{
+    on_loop_t *on = baton;
+
+    on->asked = brood_affinity_pool_shutdown(on->pool, BROOD_STOP_DRAIN, 0);
+    on->waited = brood_affinity_pool_shutdown(on->pool, BROOD_STOP_DRAIN, -1);
+    door_open(&on->done);
+}
+
+static void shut_down_on(brood_loop_manager_t *loop, on_loop_t *on)
+{
+    door_init(&on->done);
+    ASSERT_STATUS(APR_SUCCESS, brood_loop_manager_post(loop, shut_down, on));
+    door_wait(&on->done);
+    door_fini(&on->done);
+}
+
+static void a_bare_loop_may_begin_a_shutdown(void)
+{
+    brood_loop_manager_t *loop = NULL;
+    on_loop_t on = { .pool = pool_of(2) };
+    door_t hold;
+    call_t call = { .hold = &hold };
+    brood_future_t *future;
+
+    ASSERT_STATUS_FATAL(APR_SUCCESS,
+                        brood_loop_manager_get(&loop, "shutdown", 0));
+    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_loop_manager_start(loop, NULL));
+    door_init(&hold);
+    future = submit(on.pool, "c", &call);
+    shut_down_on(loop, &on);
+    ASSERT_STATUS(APR_TIMEUP, on.asked);
+    ASSERT_STATUS(BROOD_EDEADLK, on.waited);
+    door_open(&hold);
+    ASSERT_STATUS(APR_SUCCESS, finish(future));
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_affinity_pool_shutdown(on.pool, BROOD_STOP_DRAIN, -1));
+    shut_down_on(loop, &on); /* nothing to wait for */
+    ASSERT_STATUS(APR_SUCCESS, on.asked);
+    ASSERT_STATUS(APR_SUCCESS, on.waited);
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_loop_manager_stop(loop, BROOD_STOP_DRAIN, -1));
+    door_fini(&hold);
+}
+
 static const test_t tests[] = {
     TEST(a_general_call_runs_on_a_thread_of_the_pool),
     TEST(a_value_comes_back_through_the_future),
@@ -422,6 +474,7 @@ static const test_t tests[] = {
     TEST(idle_general_threads_are_freed_down_to_the_level),
     TEST(bursts_do_not_open_and_close_threads),
     TEST(a_leased_thread_is_never_freed),
+    TEST_KEEPS(a_bare_loop_may_begin_a_shutdown, KEEPS_MEMORY),
 };
 
 HARNESS_MAIN_WARM("affinity", tests, warm_up)
