@@ -181,7 +181,9 @@ BROOD_API apr_status_t brood_affinity_pool_release(
  * @retval BROOD_EDEADLK      called from one of its own threads: nothing has
  *                            begun. On a loop's thread outside a coroutine
  *                            with a timeout other than 0, while something
- *                            still runs: it has begun, and goes on.
+ *                            still runs, or in a circle of stops, as with
+ *                            brood_thread_manager_stop(): it has begun, and
+ *                            goes on.
  * @retval BROOD_EINTERRUPTED the waiting task was canceled; it goes on.
  * @retval APR_EINVAL         @a affinity is NULL or @a how unknown.
  *

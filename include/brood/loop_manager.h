@@ -201,7 +201,9 @@ BROOD_API apr_status_t brood_loop_manager_post(brood_loop_manager_t *manager,
  * @param timeout microseconds to wait; 0: do not wait; negative: for ever.
  * @retval APR_TIMEUP         still stopping; it goes on by itself.
  * @retval BROOD_EDEADLK      called on the loop's own thread with a timeout
- *                            other than 0; the stop has begun all the same.
+ *                            other than 0, or in a circle of stops, as with
+ *                            brood_thread_manager_stop(); the stop has begun
+ *                            all the same.
  * @retval BROOD_EINTERRUPTED the waiting task was canceled; stopping goes on.
  * @retval BROOD_ENOTSTARTED  never started.
  * @retval BROOD_ESTOPPED     its owner is gone.

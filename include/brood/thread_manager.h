@@ -234,7 +234,9 @@ brood_thread_manager_resize(brood_thread_manager_t *manager, int min, int max);
  * @retval APR_TIMEUP         still busy.
  * @retval BROOD_EDEADLK      called from one of its own tasks; or it is busy, and
  *                            the caller is on a loop's thread outside a
- *                            coroutine.
+ *                            coroutine; or, for ever, from a task of a manager
+ *                            that one of its own tasks waits for: see
+ *                            brood_thread_manager_stop().
  * @retval BROOD_EINTERRUPTED the waiting task was canceled.
  * @retval BROOD_ENOTSTARTED  never started.
  * @retval BROOD_ESTOPPED     its owner is gone.
@@ -262,6 +264,11 @@ BROOD_API apr_status_t brood_thread_manager_wait_idle(
  * @retval BROOD_EDEADLK      called from one of its own tasks: nothing has
  *                            begun. On a loop's thread outside a coroutine
  *                            with a timeout other than 0: the stop has begun.
+ *                            Also, for ever, in a circle of managers whose
+ *                            tasks wait until the next one has stopped or is
+ *                            idle: one of the tasks is told, and all these
+ *                            stops go on. Circles that lead over a future, or
+ *                            over a wait with a timeout, are not seen.
  * @retval BROOD_EINTERRUPTED the waiting task was canceled; stopping goes on.
  * @retval BROOD_ENOTSTARTED  never started.
  * @retval BROOD_ESTOPPED     its owner is gone.

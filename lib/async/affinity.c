@@ -344,8 +344,8 @@ void brood__affinity_dispose(brood_affinity_pool_t *affinity)
                 brood__collector_push(&affinity->job);
             return;
         }
-        while (brood__executor_wait_rest(affinity->executor, -1) != APR_SUCCESS)
-            ; /* this task's own end changes nothing */
+        /* This task's own end changes nothing. */
+        brood__executor_wait_rest_firm(affinity->executor, -1);
         brood__executor_disband(affinity->executor);
     }
     brood__affinity_release(affinity);

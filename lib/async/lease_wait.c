@@ -16,10 +16,14 @@ static apr_status_t sleep_here(brood__place_t *place, brood__sleep_t *sleep,
 static int never_runs(brood_future_t *call);
 static void set_name(brood__place_t *place, const char *name);
 
+/* On the calling thread, which has one place. */
+static const void *pool_executor(brood__place_t *place);
+
 static const brood__place_ops_t leased_ops = { .help = help,
                                                .sleep = sleep_here,
                                                .wake = brood__park_wake,
                                                .spins = 1,
+                                               .manager = pool_executor,
                                                .name = set_name };
 
 /* Static: a late wake() may find its thread long gone. */
@@ -28,6 +32,12 @@ static brood__place_t g_leased = { &leased_ops };
 /* The thread's place as a worker. */
 static BROOD__THREAD_LOCAL brood__place_t *tl_worker;
 static BROOD__THREAD_LOCAL brood__lease_t *tl_lease;
+
+static const void *pool_executor(brood__place_t *place)
+{
+    (void)place;
+    return tl_lease->pool->executor;
+}
 
 void brood__lease_enter(brood__lease_t *lease)
 {

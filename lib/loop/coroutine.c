@@ -32,10 +32,16 @@ static void end_here(brood_loop_manager_t *loop, brood__scope_t *scope,
 static void suspend(brood__coroutine_t *self);
 static void interrupt(brood_loop_manager_t *loop, brood__link_t *list);
 
+static const void *coroutine_manager(brood__place_t *place)
+{
+    return ((brood__coroutine_t *)(void *)place)->loop;
+}
+
 const brood__place_ops_t brood__coroutine_ops = { .sleep = coroutine_sleep,
                                                   .wake = coroutine_wake,
                                                   .canceled =
                                                       coroutine_canceled,
+                                                  .manager = coroutine_manager,
                                                   .name = coroutine_name };
 
 const brood__place_ops_t brood__bare_ops = { .may_block = may_block,

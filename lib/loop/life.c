@@ -11,6 +11,7 @@
 #include "base/versioned.h"
 #include "lineage/life.h"
 #include "loop/core.h"
+#include "task/rest.h"
 
 /* What callers of brood 0.1 pass in `size`. Never changes. */
 #define OPTIONS_SIZE_0_1                                                       \
@@ -262,6 +263,19 @@ apr_status_t brood__loop_ask(brood_loop_manager_t *loop, brood_stop_e how,
     return rv;
 }
 
+static apr_status_t rest_for_ever(const brood_loop_manager_t *loop,
+                                  brood__sleep_t *sleep)
+{
+    brood__rest_t rest;
+    apr_status_t rv;
+
+    if (!brood__rest_enter(&rest, loop, sleep))
+        return BROOD_EDEADLK;
+    rv = brood__sleep(sleep, -1, NULL, 0);
+    brood__rest_leave(&rest);
+    return rv;
+}
+
 /* Wait until the run number `mine` has ended, and its thread too. */
 static apr_status_t wait_rest(brood_loop_manager_t *loop, unsigned mine,
                               int64_t deadline)
@@ -278,7 +292,10 @@ static apr_status_t wait_rest(brood_loop_manager_t *loop, unsigned mine,
         brood__sleep_init(&rester.sleep);
         brood__list_append(&loop->resters, &rester.link);
         brood__unlock(&loop->lock);
-        rv = brood__sleep(&rester.sleep, deadline, NULL, 0);
+        if (deadline >= 0)
+            rv = brood__sleep(&rester.sleep, deadline, NULL, 0);
+        else
+            rv = rest_for_ever(loop, &rester.sleep);
         brood__lock(&loop->lock);
         brood__list_remove(&rester.link);
     }

@@ -66,6 +66,10 @@ typedef struct brood__place_ops_t {
      * be gone. For watchdogs. NULL: nobody cares. */
     void (*name)(struct brood__place_t *place, const char *name);
 
+    /* What cannot rest before the caller's wait is over: an executor or a loop.
+     * NULL: nothing is known. */
+    const void *(*manager)(struct brood__place_t *place);
+
     /* Would nobody be left to run what is queued here, if the caller slept? NULL:
      * never. */
     int (*alone)(struct brood__place_t *place);

@@ -13,6 +13,7 @@
 
 static int help(brood__place_t *place, brood_future_t *const *futures,
                 size_t n);
+static const void *manager(brood__place_t *place);
 static int help_one(void *worker, brood_future_t *future);
 static int help_running(brood__worker_t *worker, brood_future_t *future);
 static void run_in_place(brood__worker_t *worker, brood_future_t *future);
@@ -33,11 +34,17 @@ const brood__place_ops_t brood__worker_place_ops = { .help = help,
                                                      .spins = 1,
                                                      .canceled = canceled,
                                                      .name = name,
+                                                     .manager = manager,
                                                      .alone = alone };
 
 static brood__worker_t *worker_at(brood__place_t *place)
 {
     return BROOD__CONTAINER(place, brood__worker_t, place);
+}
+
+static const void *manager(brood__place_t *place)
+{
+    return worker_at(place)->executor;
 }
 
 /* Run an awaited task that is still queued here. */

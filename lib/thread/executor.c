@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "observe/task_hooks.h"
+#include "task/rest.h"
 #include "thread/worker.h"
 
 static apr_status_t take_options(brood__executor_options_t *to,
@@ -19,7 +20,8 @@ static void begin_run(brood__executor_t *executor)
 static void join_ended(brood__executor_t *executor);
 static void waited(brood__inbox_t *inbox, int64_t ns);
 static apr_status_t wait_in(brood__executor_t *executor, brood__link_t *list,
-                            int (*over)(brood__executor_t *), int64_t deadline);
+                            int (*over)(brood__executor_t *), int64_t deadline,
+                            int firm);
 
 static const brood__home_ops_t executor_home_ops = {
     .noun = "executor",
@@ -198,6 +200,7 @@ static apr_status_t hire(brood__executor_t *executor)
     }
     brood__unlock(&executor->lock);
     if (rv != APR_SUCCESS) {
+        /* The workers that were made have nothing to do: this is short. */
         brood__executor_check(executor);
         brood__executor_wait_rest_firm(executor, never);
     }
@@ -321,14 +324,13 @@ static int is_idle(brood__executor_t *executor) BROOD__NO_ANALYSIS
 apr_status_t brood__executor_wait_rest(brood__executor_t *executor,
                                        int64_t deadline)
 {
-    return wait_in(executor, &executor->rest_waiters, at_rest, deadline);
+    return wait_in(executor, &executor->rest_waiters, at_rest, deadline, 0);
 }
 
 void brood__executor_wait_rest_firm(brood__executor_t *executor,
                                     int64_t deadline)
 {
-    /* The workers that were made have nothing to do: this is short. */
-    while (wait_in(executor, &executor->rest_waiters, at_rest, deadline)
+    while (wait_in(executor, &executor->rest_waiters, at_rest, deadline, 1)
            == BROOD_EINTERRUPTED)
         ;
 }
@@ -337,15 +339,18 @@ apr_status_t brood__executor_wait_idle(brood__executor_t *executor,
                                        int64_t deadline)
 {
     brood__heavy_fence(); /* (C): what was submitted before is seen */
-    return wait_in(executor, &executor->idle_waiters, is_idle, deadline);
+    return wait_in(executor, &executor->idle_waiters, is_idle, deadline, 0);
 }
 
 static apr_status_t wait_in(brood__executor_t *executor, brood__link_t *list,
-                            int (*over)(brood__executor_t *), int64_t deadline)
+                            int (*over)(brood__executor_t *), int64_t deadline,
+                            int firm)
 {
     brood__sleeper_t sleeper;
+    brood__rest_t rest;
     /* Only looking is allowed where waiting is not. */
     int looks = deadline >= 0 && deadline <= brood__os_now();
+    apr_status_t rv;
     int done;
 
     brood__sleep_init(&sleeper.sleep);
@@ -357,7 +362,17 @@ static apr_status_t wait_in(brood__executor_t *executor, brood__link_t *list,
     brood__unlock(&executor->lock);
     if (done || looks)
         return done ? APR_SUCCESS : APR_TIMEUP;
-    return brood__sleeper_wait(executor, &sleeper, deadline);
+    if (firm || deadline >= 0)
+        return brood__sleeper_wait(executor, &sleeper, deadline);
+    if (brood__rest_enter(&rest, executor, &sleeper.sleep)) {
+        rv = brood__sleeper_wait(executor, &sleeper, deadline);
+        brood__rest_leave(&rest);
+        return rv;
+    }
+    brood__lock(&executor->lock);
+    brood__list_remove(&sleeper.link);
+    brood__unlock(&executor->lock);
+    return BROOD_EDEADLK;
 }
 
 /* ---- in between --------------------------------------------------------- */
