@@ -250,7 +250,7 @@ BROOD_API apr_status_t brood_future_notify(brood_future_t *future,
  * Take one more reference.
  *
  * @param future a future, or NULL.
- * @return @a future; NULL for NULL.
+ * @return @a future, also in a forked child; NULL for NULL.
  *
  * @threads   any that holds a reference.
  * @ownership the caller owns one more reference.

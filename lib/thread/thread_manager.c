@@ -210,8 +210,9 @@ apr_status_t brood_thread_manager_each(brood_thread_manager_each_fn *fn,
 brood_thread_manager_t *brood_thread_manager_retain(
     brood_thread_manager_t *manager)
 {
-    if (manager && brood__life_on())
-        brood__manager_retain(&manager->base);
+    if (!manager || !brood__life_on())
+        return NULL;
+    brood__manager_retain(&manager->base);
     return manager;
 }
 

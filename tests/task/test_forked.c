@@ -61,6 +61,9 @@ static int call_all(void *baton)
     bad += brood_future_result(legacy->pending, NULL) != BROOD_EFORKED;
     bad += brood_future_cancel(legacy->queued) != BROOD_EFORKED;
     bad += brood_task_canceled() != 0;
+    bad += brood_thread_manager_retain(legacy->pool) != NULL;
+    bad += brood_thread_manager_id(legacy->pool) != NULL;
+    bad += brood_thread_manager_is_running(legacy->pool) != 0;
     /* What they would need may be locked for ever. */
     brood_future_release(legacy->settled);
     brood_future_release(legacy->failed);
