@@ -91,20 +91,12 @@ void brood__executor_post(brood__home_t *home, brood__errand_t *errand)
 
 static void hire_later(brood__executor_t *executor)
 {
-    if (executor->retry_armed || !executor->retry.reserved)
+    if (executor->retry_armed)
         return;
-    executor->retry_armed = 1;
-    (void)brood__timer_arm(&executor->retry, brood__os_now() + TRY_EACH,
-                           hire_again);
-}
-
-apr_status_t brood__executor_may_be_empty(brood__executor_t *executor)
-{
-    apr_status_t rv = executor->retry.reserved ? APR_SUCCESS
-                                               : brood__timer_reserve();
-
-    executor->retry.reserved = rv == APR_SUCCESS;
-    return rv;
+    executor->retry_armed = brood__timer_arm(&executor->retry,
+                                             brood__os_now() + TRY_EACH,
+                                             hire_again)
+                            == APR_SUCCESS;
 }
 
 /* There are notices, and nobody who would call them. */

@@ -66,8 +66,6 @@ void brood__executor_fini(brood__executor_t *executor)
 {
     unsigned n, i;
 
-    if (executor->retry.reserved)
-        brood__timer_unreserve();
     n = brood__load(&executor->n_workers, acquire);
     for (i = 0; i < n; i++) {
         brood__lock_fini(&executor->workers[i]->name_lock);
@@ -400,7 +398,7 @@ apr_status_t brood__executor_resize(brood__executor_t *executor, int min,
 
         executor->options.max_workers = max;
         if (min == 0)
-            rv = brood__executor_may_be_empty(executor);
+            rv = brood__timers_ready();
         while (rv == APR_SUCCESS && executor->n_threads < min)
             rv = brood__executor_spawn(executor, 0);
         if (rv == APR_SUCCESS)
@@ -427,7 +425,7 @@ apr_status_t brood__executor_listens(brood__executor_t *executor)
 
     brood__lock(&executor->lock);
     if (executor->options.min_workers == 0)
-        rv = brood__executor_may_be_empty(executor);
+        rv = brood__timers_ready(); /* nobody may be there: see errand.c */
     brood__unlock(&executor->lock);
     return rv;
 }

@@ -21,115 +21,6 @@ static void push_out_oldest(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
 static void send_away(brood__worker_t *worker) BROOD__NO_ANALYSIS;
 static int search(brood__worker_t *worker);
-static brood__worker_t *put_on_duty(brood__executor_t *executor)
-    BROOD__REQUIRES(executor->lock);
-
-static int some_in_deques(brood__executor_t *executor)
-{
-    unsigned n = brood__load(&executor->n_workers, acquire), i;
-
-    for (i = 0; i < n; i++)
-        if (brood__deque_size(&executor->workers[i]->deque) > 0)
-            return 1;
-    return 0;
-}
-
-int brood__executor_some(brood__executor_t *executor)
-{
-    return brood__load(&executor->n_errands, relaxed)
-           || brood__inbox_some(&executor->inbox) || some_in_deques(executor);
-}
-
-int brood__executor_any(brood__executor_t *executor)
-{
-    return brood__load(&executor->n_errands, relaxed)
-           || brood__inbox_any(&executor->inbox) || some_in_deques(executor);
-}
-
-void brood__executor_count_awake(brood__executor_t *executor, int delta)
-{
-    brood__add(&executor->awake, delta, relaxed);
-    brood__add(&brood__busy, delta, relaxed);
-}
-
-int brood__executor_can_spawn(brood__executor_t *executor)
-{
-    const brood__executor_options_t *o = &executor->options;
-
-    return executor->n_threads - executor->n_blocked < o->max_workers
-           && executor->n_threads < o->max_workers + o->max_spares;
-}
-
-static int is_room(brood__executor_t *executor)
-{
-    return brood__load(&executor->n_asleep, relaxed)
-           || brood__load(&executor->awake, relaxed)
-                  < brood__load(&executor->max, relaxed);
-}
-
-/* Raise `need` if nobody is on duty and somebody could be. Never lowers it: the
- * caller may hold no lock, and what it has seen may be old by now. Who relies on
- * it looks at the queues after a heavy fence. */
-void brood__executor_set_need(brood__executor_t *executor)
-{
-    if (is_room(executor) && !brood__load(&executor->watching, relaxed)
-        && !brood__load(&executor->searching, relaxed)
-        && !brood__load(&executor->inbox.need, relaxed))
-        brood__store(&executor->inbox.need, 1, relaxed);
-}
-
-/* Woken under no lock: on a busy CPU the woken thread runs at once, and would
- * only come to wait for the lock. It may be on its way already, even at its end,
- * but unparking needs no more than the address. */
-void brood__executor_wake(brood__executor_t *executor)
-{
-    brood__worker_t *worker;
-
-    brood__lock(&executor->lock);
-    worker = put_on_duty(executor);
-    brood__unlock(&executor->lock);
-    if (worker)
-        brood__os_unpark_one(&worker->gate);
-}
-
-void brood__executor_wake_locked(brood__executor_t *executor)
-{
-    brood__worker_t *worker = put_on_duty(executor);
-
-    if (worker)
-        brood__os_unpark_one(&worker->gate);
-}
-
-/* One more thread, unless somebody is; the one to unpark, or NULL. */
-static brood__worker_t *put_on_duty(brood__executor_t *executor)
-{
-    int running = executor->n_active - executor->n_blocked;
-    brood__worker_t *worker = NULL;
-
-    /* (G) Before the look at `searching`: a searcher that leaves stores that
-     * first, and then raises `need`. */
-    (void)brood__swap(&executor->inbox.need, 0, seq_cst);
-    if (brood__load(&executor->watching, relaxed)
-        || brood__load(&executor->searching, relaxed)
-        || running >= executor->options.max_workers
-        || executor->state == BROOD__ENDING)
-        return NULL;
-    if (!brood__list_empty(&executor->sleepers)) {
-        worker = BROOD__CONTAINER(brood__list_pop(&executor->sleepers),
-                                  brood__worker_t, link);
-        brood__sub(&executor->n_asleep, 1, relaxed);
-        worker->state = BROOD__WORKER_WATCHING;
-        executor->sentinel = worker;
-        brood__store(&executor->watching, 1, relaxed);
-        executor->n_wakes++;
-        brood__store(&worker->gate, BROOD__GATE_OPEN, release);
-    } else if (brood__executor_can_spawn(executor)
-               && brood__executor_spawn(executor, 1) != APR_SUCCESS) {
-        /* Refused by the system: the others go on, the next submit tries. */
-        brood__store(&executor->inbox.need, 1, relaxed);
-    }
-    return worker;
-}
 
 /* It no longer counts as working. */
 void brood__worker_deactivate(brood__worker_t *worker)
@@ -244,7 +135,7 @@ void brood__worker_found(brood__worker_t *worker)
     if (++worker->toggles > TOGGLES_MAX) {
         worker->toggles = 0;
         brood__executor_wake(executor);
-    } else if (is_room(executor)) {
+    } else if (brood__executor_has_room(executor)) {
         brood__store(&executor->inbox.need, 1, release); /* (G) */
         brood__heavy_fence();                            /* (C) */
         if (more_is_left(worker))

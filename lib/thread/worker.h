@@ -163,7 +163,7 @@ struct brood__executor_t {
     uint64_t n_started, n_wakes, n_errands_put;
     unsigned n_refused;        /* threads that could not be made */
     apr_status_t refused_with; /* the last one's status */
-    brood__timer_t retry;      /* for a thread; `reserved`: it may be needed */
+    brood__timer_t retry;      /* for a thread */
     int retry_armed;
     brood__timer_t watch;
     int watch_armed;
@@ -205,7 +205,7 @@ apr_status_t brood__run_future(void *future, void **unused);
 void brood__run_here(brood__executor_t *executor, brood_future_t *task,
                      brood_task_fn *fn, void *baton);
 
-/* ---- rest.c: sleeping and waking ---------------------------------------- */
+/* ---- duty.c: is there work, and who is put on duty for it ---------------- */
 
 /* Is anything queued anywhere? */
 int brood__executor_some(brood__executor_t *executor);
@@ -218,6 +218,10 @@ void brood__executor_set_need(brood__executor_t *executor);
 void brood__executor_count_awake(brood__executor_t *executor, int delta);
 int brood__executor_can_spawn(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
+/* Somebody sleeps, or could be made. A hint. */
+int brood__executor_has_room(brood__executor_t *executor);
+
+/* ---- rest.c: sleeping and watching --------------------------------------- */
 
 /* True: go on; false: leave. */
 int brood__worker_rest(brood__worker_t *worker);
@@ -283,9 +287,6 @@ int64_t brood__executor_warning(brood__executor_t *executor);
 /* ---- errand.c ----------------------------------------------------------- */
 
 void brood__executor_post(brood__home_t *home, brood__errand_t *errand);
-/* From now on there may be notices and no worker. */
-apr_status_t brood__executor_may_be_empty(brood__executor_t *executor)
-    BROOD__REQUIRES(executor->lock);
 void brood__errand_push(brood__executor_t *executor, brood__errand_t *errand,
                         int list) BROOD__REQUIRES(executor->lock);
 brood__errand_t *brood__errand_pop(brood__executor_t *executor, unsigned tick,
