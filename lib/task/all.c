@@ -63,12 +63,9 @@ apr_status_t brood_future_all(brood_future_t **all,
 
     if (all)
         *all = NULL;
-    if (!all || (!futures && n))
+    if (!all)
         return APR_EINVAL;
-    for (i = 0; i < n; i++)
-        if (!futures[i])
-            return APR_EINVAL;
-    rv = brood__life_check();
+    rv = brood__futures_check(futures, n);
     if (rv != APR_SUCCESS)
         return rv;
     gathering = brood__alloc(sizeof(*gathering) + n * sizeof(child_t));

@@ -195,6 +195,10 @@ BROOD__INLINE const char *brood__future_name(const brood_future_t *future)
     return future && future->extra ? future->extra->name : NULL;
 }
 
+/* What a caller hands in: APR_EINVAL when there is none among `n` where there
+ * has to be one, or why no call may be made now. */
+apr_status_t brood__futures_check(brood_future_t *const *futures, apr_size_t n);
+
 /* ---- waiting ----------------------------------------------------------- */
 
 /* Enlist; 0 when it is settled already (then nothing was done). */

@@ -124,11 +124,8 @@ apr_status_t brood_future_take(brood_future_t *future, void **value)
     return APR_SUCCESS;
 }
 
-apr_status_t brood_future_wait_all(brood_future_t *const *futures, apr_size_t n,
-                                   apr_interval_time_t timeout)
+apr_status_t brood__futures_check(brood_future_t *const *futures, apr_size_t n)
 {
-    int64_t deadline;
-    apr_status_t rv;
     apr_size_t i;
 
     if (!futures && n)
@@ -136,7 +133,17 @@ apr_status_t brood_future_wait_all(brood_future_t *const *futures, apr_size_t n,
     for (i = 0; i < n; i++)
         if (!futures[i])
             return APR_EINVAL;
-    rv = brood__life_check();
+    return brood__life_check();
+}
+
+apr_status_t brood_future_wait_all(brood_future_t *const *futures, apr_size_t n,
+                                   apr_interval_time_t timeout)
+{
+    int64_t deadline;
+    apr_status_t rv;
+    apr_size_t i;
+
+    rv = brood__futures_check(futures, n);
     if (rv != APR_SUCCESS)
         return rv;
     deadline = timeout > 0 ? brood__deadline(timeout) : -1;
@@ -159,12 +166,9 @@ apr_status_t brood_future_wait_any(brood_future_t *const *futures, apr_size_t n,
     apr_status_t rv;
     apr_size_t i;
 
-    if (!futures || !n || !index)
+    if (!n || !index)
         return APR_EINVAL;
-    for (i = 0; i < n; i++)
-        if (!futures[i])
-            return APR_EINVAL;
-    rv = brood__life_check();
+    rv = brood__futures_check(futures, n);
     if (rv != APR_SUCCESS)
         return rv;
     if (!any_settled(&set)) {

@@ -26,6 +26,20 @@ static apr_status_t put_lane(const brood__order_t *order, brood_task_fn *fn,
 
 /* ---- the fast path ------------------------------------------------------ */
 
+/* There is room, and the scope was paid for. */
+BROOD__INLINE void push_own(brood__worker_t *worker, brood_task_fn *fn,
+                            void *baton, brood__scope_t *scope)
+{
+    brood__executor_t *executor = worker->executor;
+
+    brood__deque_push(&worker->deque, fn, baton, scope);
+    brood__store(&worker->spawned, brood__load(&worker->spawned, relaxed) + 1,
+                 relaxed);
+    brood__light_fence(); /* as (C) of inbox.h */
+    if (BROOD__UNLIKELY(brood__load(&executor->inbox.need, relaxed)))
+        brood__executor_wake(executor);
+}
+
 /* True: it is accepted. False: nothing happened, ask the slow path. */
 BROOD__INLINE int put_fast_own(brood__worker_t *worker, brood_task_fn *fn,
                                void *baton)
@@ -40,12 +54,7 @@ BROOD__INLINE int put_fast_own(brood__worker_t *worker, brood_task_fn *fn,
                                >= BROOD__DEQUE - 1))
         return 0;
     purse->n--;
-    brood__deque_push(&worker->deque, fn, baton, scope);
-    brood__store(&worker->spawned, brood__load(&worker->spawned, relaxed) + 1,
-                 relaxed);
-    brood__light_fence(); /* as (C) of inbox.h */
-    if (BROOD__UNLIKELY(brood__load(&executor->inbox.need, relaxed)))
-        brood__executor_wake(executor);
+    push_own(worker, fn, baton, scope);
     return 1;
 }
 
@@ -200,12 +209,7 @@ static apr_status_t put(const brood__order_t *order, brood_task_fn *fn,
     if (timed)
         brood__future_queued(timed);
     brood__purse_spend(&brood__self.purse, scope);
-    brood__deque_push(&worker->deque, fn, baton, scope);
-    brood__store(&worker->spawned, brood__load(&worker->spawned, relaxed) + 1,
-                 relaxed);
-    brood__light_fence(); /* as (C) of inbox.h */
-    if (BROOD__UNLIKELY(brood__load(&executor->inbox.need, relaxed)))
-        brood__executor_wake(executor);
+    push_own(worker, fn, baton, scope);
     return APR_SUCCESS;
 }
 
