@@ -170,35 +170,59 @@ static void a_canceled_wait_leaves_the_queue(void)
     stop_threads(manager);
 }
 
-static void what_a_canceled_begin_has_begun_is_rolled_back(void)
-{
-    brood_affinity_pool_t *pool = pool_of(2);
-    brood_thread_manager_t *manager = threads();
-    bank_t bank = { 0 };
+/* A begin that is in its on_begin, until it is let go. */
+typedef struct midway_t {
+    brood_affinity_pool_t *pool;
+    brood_thread_manager_t *manager;
+    bank_t bank;
     turnstile_t inside;
     door_t hold;
     beginner_t self;
     brood_future_t *future;
+} midway_t;
 
-    turnstile_init(&inside);
-    door_init(&hold);
-    bank.in_begin = &inside;
-    bank.hold_begin = &hold;
-    self = (beginner_t){ .options = with_bank(&bank, pool) };
-    future = start(&self, manager);
-    turnstile_wait(&inside, 1);
-    ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(future));
-    ASSERT_STATUS(APR_TIMEUP, brood_future_wait(future, 5000));
-    door_open(&hold);
-    ASSERT_STATUS(BROOD_ECANCELED, finish(future));
-    ASSERT_STATUS(BROOD_EINTERRUPTED, self.begin);
-    CU_ASSERT_EQUAL(atomic_load(&bank.begun), 1);
-    CU_ASSERT_EQUAL(atomic_load(&bank.rolled_back), 1);
-    CU_ASSERT_EQUAL(atomic_load(&bank.wrong), 0);
-    CU_ASSERT_EQUAL(census_of(pool).leased, 0);
-    stop_threads(manager);
-    turnstile_fini(&inside);
-    door_fini(&hold);
+static void begin_midway(midway_t *midway)
+{
+    memset(midway, 0, sizeof(*midway));
+    midway->pool = pool_of(2);
+    midway->manager = threads();
+    turnstile_init(&midway->inside);
+    door_init(&midway->hold);
+    midway->bank.in_begin = &midway->inside;
+    midway->bank.hold_begin = &midway->hold;
+    midway->self.options = with_bank(&midway->bank, midway->pool);
+    midway->future = start(&midway->self, midway->manager);
+    turnstile_wait(&midway->inside, 1);
+}
+
+/* It has begun, and what it did is undone. */
+static void let_go_in_vain(midway_t *midway, apr_status_t expected)
+{
+    door_open(&midway->hold);
+    ASSERT_STATUS(expected, finish(midway->future));
+    CU_ASSERT_EQUAL(atomic_load(&midway->bank.begun), 1);
+    CU_ASSERT_EQUAL(atomic_load(&midway->bank.rolled_back), 1);
+    CU_ASSERT_EQUAL(atomic_load(&midway->bank.wrong), 0);
+}
+
+static void midway_fini(midway_t *midway)
+{
+    stop_threads(midway->manager);
+    turnstile_fini(&midway->inside);
+    door_fini(&midway->hold);
+}
+
+static void what_a_canceled_begin_has_begun_is_rolled_back(void)
+{
+    midway_t midway;
+
+    begin_midway(&midway);
+    ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(midway.future));
+    ASSERT_STATUS(APR_TIMEUP, brood_future_wait(midway.future, 5000));
+    let_go_in_vain(&midway, BROOD_ECANCELED);
+    ASSERT_STATUS(BROOD_EINTERRUPTED, midway.self.begin);
+    CU_ASSERT_EQUAL(census_of(midway.pool).leased, 0);
+    midway_fini(&midway);
 }
 
 static void an_end_is_never_interrupted(void)
@@ -326,33 +350,15 @@ static void a_shutdown_ends_those_who_wait(void)
 
 static void a_shutdown_during_on_begin_rolls_back(void)
 {
-    brood_affinity_pool_t *pool = pool_of(2);
-    brood_thread_manager_t *manager = threads();
-    bank_t bank = { 0 };
-    turnstile_t inside;
-    door_t hold;
-    beginner_t self;
-    brood_future_t *future;
+    midway_t midway;
 
-    turnstile_init(&inside);
-    door_init(&hold);
-    bank.in_begin = &inside;
-    bank.hold_begin = &hold;
-    self = (beginner_t){ .options = with_bank(&bank, pool) };
-    future = start(&self, manager);
-    turnstile_wait(&inside, 1);
-    ASSERT_STATUS(APR_TIMEUP,
-                  brood_affinity_pool_shutdown(pool, BROOD_STOP_DRAIN, 0));
-    door_open(&hold);
-    ASSERT_STATUS(BROOD_ESTOPPED, finish(future));
-    CU_ASSERT_EQUAL(atomic_load(&bank.begun), 1);
-    CU_ASSERT_EQUAL(atomic_load(&bank.rolled_back), 1);
-    CU_ASSERT_EQUAL(atomic_load(&bank.wrong), 0);
-    ASSERT_STATUS(APR_SUCCESS,
-                  brood_affinity_pool_shutdown(pool, BROOD_STOP_DRAIN, -1));
-    stop_threads(manager);
-    turnstile_fini(&inside);
-    door_fini(&hold);
+    begin_midway(&midway);
+    ASSERT_STATUS(APR_TIMEUP, brood_affinity_pool_shutdown(
+                                  midway.pool, BROOD_STOP_DRAIN, 0));
+    let_go_in_vain(&midway, BROOD_ESTOPPED);
+    ASSERT_STATUS(APR_SUCCESS, brood_affinity_pool_shutdown(
+                                   midway.pool, BROOD_STOP_DRAIN, -1));
+    midway_fini(&midway);
 }
 
 static void bad_input_opens_nothing(void)
