@@ -45,8 +45,8 @@ open_shop() { # open_shop <option>...
 }
 
 # Ask it to stop; its exit code. It has as long as it gives itself.
-close_shop() {
-    kill -TERM "$shop_pid"
+close_shop() { # close_shop [signal]
+    kill -"${1:-TERM}" "$shop_pid"
     wait "$shop_pid"
     code=$?
     shop_pid=
@@ -423,6 +423,8 @@ arguments() {
     done
     expect "a database that is not to be had" exits 1 "cannot open" \
         -p 0 -d "sqlite:$tmp/no/such/folder/shop.db"
+    expect "a file that is no database" exits 1 "not a database" \
+        -p 0 -d "sqlite:$tmp/seventy"
     expect "an address that is none" exits 1 "no address" -b nowhere -p 0 \
         -d "$database"
 }
@@ -458,4 +460,6 @@ probe_shop() {
     open_shop
     expect "it opens again" a_hundred_items
     expect "and closes with nothing to do" close_shop
+    open_shop
+    expect "Ctrl-C closes it as well" close_shop INT
 }
