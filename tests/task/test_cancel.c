@@ -173,6 +173,19 @@ static void a_cancel_interrupts_the_present_wait_and_no_later_one(void)
     waiter_task_fini(&task, p);
 }
 
+/* Only the first wait was cut short. */
+static void second_wait_works(waiter_task_t *task, pledge_t *p,
+                              brood_future_t *future)
+{
+    brood_promise_settle(p[1].promise, APR_SUCCESS, NULL);
+    p[1].promise = NULL;
+    ASSERT_STATUS(BROOD_ECANCELED, brood_future_get(future, NULL, -1));
+    ASSERT_STATUS(BROOD_EINTERRUPTED, task->waits[0]);
+    ASSERT_STATUS(APR_SUCCESS, task->waits[1]);
+    brood_future_release(future);
+    waiter_task_fini(task, p);
+}
+
 static void a_cancel_interrupts_the_next_wait_when_there_is_none(void)
 {
     brood_future_t *future;
@@ -185,13 +198,7 @@ static void a_cancel_interrupts_the_next_wait_when_there_is_none(void)
     ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(future));
     door_open(&task.go);
     door_wait(&task.again);
-    brood_promise_settle(p[1].promise, APR_SUCCESS, NULL);
-    p[1].promise = NULL;
-    ASSERT_STATUS(BROOD_ECANCELED, brood_future_get(future, NULL, -1));
-    ASSERT_STATUS(BROOD_EINTERRUPTED, task.waits[0]);
-    ASSERT_STATUS(APR_SUCCESS, task.waits[1]);
-    brood_future_release(future);
-    waiter_task_fini(&task, p);
+    second_wait_works(&task, p, future);
 }
 
 static void a_second_cancel_leaves_the_clean_up_alone(void)
@@ -208,13 +215,7 @@ static void a_second_cancel_leaves_the_clean_up_alone(void)
     door_wait(&task.again);
     WAIT_UNTIL(sleeps(future));
     ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(future));
-    brood_promise_settle(p[1].promise, APR_SUCCESS, NULL);
-    p[1].promise = NULL;
-    ASSERT_STATUS(BROOD_ECANCELED, brood_future_get(future, NULL, -1));
-    ASSERT_STATUS(BROOD_EINTERRUPTED, task.waits[0]);
-    ASSERT_STATUS(APR_SUCCESS, task.waits[1]);
-    brood_future_release(future);
-    waiter_task_fini(&task, p);
+    second_wait_works(&task, p, future);
 }
 
 static void a_wait_that_need_not_sleep_keeps_the_interruption(void)
