@@ -166,10 +166,14 @@ static void executor_options(brood__executor_options_t *to,
 
     memset(to, 0, sizeof(*to));
     to->max_workers = from->max_threads;
-    to->max_idle = from->keep_general_threads ? -1 : idle > 0 ? idle : 1;
+    to->max_idle = idle > 0 ? idle : 1;
     to->idle_timeout = from->general_threads_free_delay < 0
                            ? 0
                            : from->general_threads_free_delay * 1000;
+    if (from->keep_general_threads) {
+        to->max_idle = -1;
+        to->idle_timeout = -1;
+    }
     to->full_timeout = -1;
     to->prefix = "brood-affinity";
     to->task_warning = affinity->warn_after;

@@ -344,45 +344,62 @@ static void idle_general_threads_are_freed_down_to_the_level(void)
     }
 }
 
-/* Not before their time: one call after the other keeps them. */
-static void bursts_do_not_open_and_close_threads(void)
+static void burst(brood_affinity_pool_t *pool)
 {
-    brood_affinity_pool_options_t options = BROOD_AFFINITY_POOL_OPTIONS_INIT;
-    brood_affinity_pool_t *pool;
     brood_future_t *futures[4];
     turnstile_t arrived;
     call_t calls[4];
-    hooks_t hooks;
     door_t hold;
-    int round, i;
+    int i;
 
-    options.max_threads = 4;
-    options.general_threads_free_level = -1;
-    options.general_threads_free_delay = (apr_interval_time_t)3600 * 1000000;
-    memset(&hooks, 0, sizeof(hooks));
-    options.on_thread_start = on_start;
-    options.on_thread_exit = on_exit_hook;
-    options.hook_baton = &hooks;
-    pool = pool_with(&options);
-    for (round = 0; round < 100; round++) {
-        turnstile_init(&arrived);
-        door_init(&hold);
-        for (i = 0; i < 4; i++) {
-            calls[i] = (call_t){ .arrived = &arrived, .hold = &hold };
-            futures[i] = submit(pool, NULL, &calls[i]);
-        }
-        turnstile_wait(&arrived, 4);
-        door_open(&hold);
-        for (i = 0; i < 4; i++)
-            ASSERT_STATUS(APR_SUCCESS, finish(futures[i]));
-        WAIT_UNTIL(census_of(pool).busy == 0);
-        turnstile_fini(&arrived);
-        door_fini(&hold);
+    turnstile_init(&arrived);
+    door_init(&hold);
+    for (i = 0; i < 4; i++) {
+        calls[i] = (call_t){ .arrived = &arrived, .hold = &hold };
+        futures[i] = submit(pool, NULL, &calls[i]);
     }
-    CU_ASSERT_EQUAL(atomic_load(&hooks.exits), 0);
-    CU_ASSERT_EQUAL(atomic_load(&hooks.starts), 4);
-    ASSERT_STATUS(APR_SUCCESS,
-                  brood_affinity_pool_shutdown(pool, BROOD_STOP_DRAIN, -1));
+    turnstile_wait(&arrived, 4);
+    door_open(&hold);
+    for (i = 0; i < 4; i++)
+        ASSERT_STATUS(APR_SUCCESS, finish(futures[i]));
+    WAIT_UNTIL(census_of(pool).busy == 0);
+    turnstile_fini(&arrived);
+    door_fini(&hold);
+}
+
+/* Not before their time, and those that are kept never. */
+static void bursts_do_not_open_and_close_threads(void)
+{
+    static const struct {
+        int keep;
+        apr_interval_time_t delay;
+    } rows[] = { { 0, (apr_interval_time_t)3600 * 1000000 },
+                 { 1, -1 },
+                 { 1, 1 } };
+    unsigned r, round;
+
+    for (r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+        brood_affinity_pool_options_t options =
+            BROOD_AFFINITY_POOL_OPTIONS_INIT;
+        brood_affinity_pool_t *pool;
+        hooks_t hooks;
+
+        memset(&hooks, 0, sizeof(hooks));
+        options.max_threads = 4;
+        options.keep_general_threads = rows[r].keep;
+        options.general_threads_free_level = -1;
+        options.general_threads_free_delay = rows[r].delay;
+        options.on_thread_start = on_start;
+        options.on_thread_exit = on_exit_hook;
+        options.hook_baton = &hooks;
+        pool = pool_with(&options);
+        for (round = 0; round < 100; round++)
+            burst(pool);
+        CU_ASSERT_EQUAL(atomic_load(&hooks.exits), 0);
+        CU_ASSERT_EQUAL(atomic_load(&hooks.starts), 4);
+        ASSERT_STATUS(APR_SUCCESS,
+                      brood_affinity_pool_shutdown(pool, BROOD_STOP_DRAIN, -1));
+    }
 }
 
 static void a_leased_thread_is_never_freed(void)
