@@ -423,7 +423,7 @@ static void it_survives_a_lack_of_memory(void)
 
     for (n = 1; rv != APR_SUCCESS && n < 100; n++) {
         zero();
-        future = (brood_future_t *)&g_calls;
+        future = (brood_future_t *)(void *)&g_calls;
         brood__fault_at(BROOD__FAULT_MEMORY, n);
         rv = brood_thread_manager_map(&future, pool, mark, g_seen, 100, 1, 0,
                                       NULL);
