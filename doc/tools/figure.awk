@@ -43,7 +43,8 @@ function rectangle(class) {
         "rx=\"5\"/>\n", class, $2, $3, $4, $5
 }
 
-function path(class,   i, n, p, x, y, points, longest, length2, at_x, at_y) {
+function path(class,   i, n, p, x, y, points, longest, length2, dx, dy,
+    at_x, at_y, upright) {
     for (i = 2; i <= NF && $i ~ /^-?[0-9.]+,-?[0-9.]+$/; i++) {
         split($i, p, ",")
         x[++n] = p[1]
@@ -51,7 +52,9 @@ function path(class,   i, n, p, x, y, points, longest, length2, at_x, at_y) {
         points = points (n > 1 ? " " : "") p[1] "," p[2]
         if (n == 1)
             continue
-        length2 = (x[n] - x[n - 1]) ^ 2 + (y[n] - y[n - 1]) ^ 2
+        dx = x[n] - x[n - 1]
+        dy = y[n] - y[n - 1]
+        length2 = dx * dx + dy * dy
         if (length2 > longest) {
             longest = length2
             at_x = (x[n] + x[n - 1]) / 2

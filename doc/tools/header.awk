@@ -59,11 +59,11 @@ function macro_of(core) {
 function put(token,   before, after, core, name) {
     before = after = ""
     core = token
-    if (match(core, /^[("\[]/)) {
+    if (match(core, /^[("[]/)) {
         before = substr(core, 1, 1)
         core = substr(core, 2)
     }
-    if (match(core, /[.,;:!?"\])]+$/) && core !~ /\(\)$/) {
+    if (match(core, /[]).,;:!?"]+$/) && core !~ /\(\)$/) {
         after = substr(core, RSTART)
         core = substr(core, 1, RSTART - 1)
         if (core ~ /\($/ && after ~ /^\)/) { # f(),
