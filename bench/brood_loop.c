@@ -112,9 +112,13 @@ static long g_calls_left;
 static long g_callers;
 static pb_event g_calls_end;
 
-static apr_status_t blocking_call(PB_UNUSED void *baton,
-                                  PB_UNUSED void **result)
+static long *g_calls_count; /* what each call adds itself to; or NULL */
+
+/* Empty, but that a call with a baton counts itself there. */
+static apr_status_t blocking_call(void *baton, PB_UNUSED void **result)
 {
+    if (baton)
+        __atomic_add_fetch((long *)baton, 1, __ATOMIC_RELAXED);
     return APR_SUCCESS;
 }
 
@@ -125,7 +129,7 @@ static apr_status_t call_and_await(void)
     apr_status_t rv;
 
     options.pool = g_pool;
-    rv = brood_sync_to_async(&future, blocking_call, NULL, &options);
+    rv = brood_sync_to_async(&future, blocking_call, g_calls_count, &options);
     if (rv != APR_SUCCESS)
         return rv;
     rv = brood_await(future, NULL);
@@ -138,7 +142,7 @@ static long open_call(brood_future_t **future)
     brood_async_options_t options = BROOD_ASYNC_OPTIONS_INIT;
 
     options.pool = g_pool;
-    PB_CHECK(brood_sync_to_async(future, blocking_call, NULL, &options)
+    PB_CHECK(brood_sync_to_async(future, blocking_call, g_calls_count, &options)
              == APR_SUCCESS);
     return 1;
 }
@@ -166,9 +170,10 @@ static apr_status_t keep_window(PB_UNUSED void *baton, PB_UNUSED void **result)
     return APR_SUCCESS;
 }
 
-static void calls_windowed(long n)
+static void calls_windowed(long n, long *count)
 {
     pb_event_reset(&g_calls_end);
+    g_calls_count = count;
     g_calls_left = n;
     loop_spawn(keep_window, NULL, NULL);
     pb_event_wait(&g_calls_end);
@@ -195,9 +200,10 @@ static void open_callers(PB_UNUSED void *baton)
         loop_spawn(keep_calling, NULL, NULL);
 }
 
-static void calls_each(long n)
+static void calls_each(long n, long *count)
 {
     pb_event_reset(&g_calls_end);
+    g_calls_count = count;
     g_calls_left = n;
     g_callers = n < WINDOW ? n : WINDOW;
     loop_submit(open_callers, NULL);
@@ -230,6 +236,7 @@ static long calls_serial(uint32_t *ns, long n)
     serial_calls calls = { ns, n, 0 };
 
     pb_event_reset(&g_calls_end);
+    g_calls_count = NULL;
     loop_spawn(call_serially, &calls, NULL);
     pb_event_wait(&g_calls_end);
     return calls.done;

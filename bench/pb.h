@@ -43,6 +43,14 @@
 #define PB_UNUSED     __attribute__((unused))
 #define PB_ALIGNED(n) __attribute__((aligned(n)))
 
+/* Put a value into memory that holds nothing yet. */
+#ifdef __cplusplus
+#include <new>
+#define PB_PUT(type, place, value) (new (place) type(value))
+#else
+#define PB_PUT(type, place, value) (*(place) = (value))
+#endif
+
 /* How a task looks, and how it ends. A peer whose tasks look otherwise defines
  * all three before it includes this. */
 #ifndef PEER_TASK

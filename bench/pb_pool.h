@@ -15,8 +15,8 @@
  *   PEER_WAIT    and  void pool_wait(void): until all is done
  *   PEER_FUTURE  and  pb_future, pb_future pool_future(void *baton) for an
  *                empty task whose value is `baton`, void *pool_get(pb_future)
- *                to wait for it and drop it; others get a future such as a user
- *                would write
+ *                to wait for it and drop it (in C++ it may take a reference);
+ *                others get a future such as a user would write
  *   PEER_TEAM    the calling thread counts as a worker and helps in
  *                pool_wait(); void pool_enter(void (*run)(void)) calls run()
  *                as a member of the team
@@ -59,6 +59,7 @@ PEER_TASK(task_block)
 #ifndef PEER_FUTURE
 typedef struct own_future {
     pb_event done;
+    void *baton;
     void *value;
 } * pb_future;
 
@@ -66,16 +67,18 @@ PEER_TASK(task_future)
 {
     pb_future future = (pb_future)baton;
 
-    future->value = future;
+    future->value = future->baton;
     pb_event_set(&future->done);
     PEER_END;
 }
 
-static inline pb_future pool_future(PB_UNUSED void *baton)
+static inline pb_future pool_future(void *baton)
 {
     pb_future future = (pb_future)malloc(sizeof(*future));
 
     pb_event_reset(&future->done);
+    future->baton = baton;
+    future->value = NULL;
     pool_submit(task_future, future);
     return future;
 }
@@ -125,7 +128,7 @@ static void run_workload(void)
 {
     size_t i;
 
-    submit_and_count(2000);
+    warm_up();
     for (i = 0; i < sizeof(g_workloads) / sizeof(g_workloads[0]); i++)
         if (pb_is(g_workloads[i].name, g_workload)) {
             g_found = 1;

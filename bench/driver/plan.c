@@ -16,6 +16,15 @@
 #define W_QUIET  "W3.hogs:2 idle:2 "
 #define L_ALL    "L1:1 L1f:1 L2:1 L3:1 L3.sleep:1 "
 #define S_ALL    "S1:1,2 S2:1,2 "
+#define C_ALL    "co.spawn:1 co.yield:1 co.many:1 "
+
+/* Of those that Debian has not: they run where they are found. */
+#define MORE                                                                   \
+    "T1:1,2,4 T1f:1,2 T2:1,2 T3:2 T4:1,2,4 T5.1us:1,2,4 T5.10us:2,4 T6:1 "     \
+    "T6f:1 W1:8 W2.behind:2 "
+
+#define RUST "cargo, librust-libc-dev, librust-rayon-dev, librust-tokio-dev"
+#define GO   "golang-go"
 
 /* T6f is for those that have futures of their own. */
 static const implementation g_all[] = {
@@ -23,6 +32,8 @@ static const implementation g_all[] = {
       T_TASKS T_ROUNDS "T6f:1 " W_WAITS W_QUIET, NULL },
     { "brood", "bench/brood_loop", "", L_ALL S_ALL "S1.each:1,2 idle-loop:1",
       NULL },
+    { "brood", "bench/brood_coroutine", "", C_ALL, NULL },
+    { "brood", "bench/brood_switch", "", "co.switch:1", NULL },
     { "brood", "bench/brood_lineage", "", "lineage:1,2", NULL },
     { "mutex-pool", "bench/peers/t_pthread", "",
       T_TASKS T_ROUNDS W_WAITS W_QUIET, NULL },
@@ -42,9 +53,42 @@ static const implementation g_all[] = {
     /* Its push walks the queue. */
     { "apr_thread_pool", "bench/peers/t_apr", "libaprutil1-dev",
       "T1:1,2 T2:1,2 T3:2 T4:2 T5.1us:2 T6:1", "50" },
+    { "asio-thread_pool", "bench/peers/t_asio", "libasio-dev and g++",
+      "T1:1,2,4 T1f:1,2 T2:1,2 T3:2 T4:1,2,4 T5.1us:1,2,4 T6:1 T6f:1 " W_WAITS,
+      NULL },
+    { "BS-thread_pool", "bench/peers/t_bs", "", MORE, NULL },
+    { "taskflow", "bench/peers/t_taskflow", "", MORE, NULL },
+    { "marl", "bench/peers/t_marl", "", MORE, NULL },
+    { "C-Thread-Pool", "bench/peers/t_thpool", "",
+      "T1:1,2,4 T2:1,2 T3:2 T4:1,2,4 T5.1us:1,2,4 T5.10us:2,4 T6:1 W1:8",
+      NULL },
+    /* As many workers as there are CPUs, or one. */
+    { "libdispatch", "bench/peers/t_dispatch", "",
+      "T1:1,2 T1f:1,2 T2:1,2 T3:2 T4:1,2 T5.1us:1,2 T5.10us:2 T6:1 T6f:1",
+      NULL },
+    /* As oneTBB-group; and what it does at 1 is nothing but calls. */
+    { "inline-libgomp", "bench/peers/t_omp", "gcc",
+      "T1:2,4 T4:2,4 T5.1us:2,4 T5.10us:2,4", NULL },
+    { "tokio-spawn", "bench/peers/x_rust tokio-spawn", RUST,
+      "T1:1,2,4 T1f:1,2 T2:1,2 T3:2 T4:1,2,4 T5.1us:2,4 T6:1", NULL },
+    { "tokio-spawn_blocking", "bench/peers/x_rust tokio-spawn_blocking", RUST,
+      "T1:1,2 T1f:1,2 T2:1,2 T3:2 T5.1us:2 T6:1", NULL },
+    { "rayon", "bench/peers/x_rust rayon", RUST,
+      "T1:1,2,4 T2:1,2 T3:2 T4:1,2,4 T5.1us:2,4 T6:1", NULL },
+    { "go", "bench/peers/x_go go", GO,
+      "T1:1,2,4 T1f:1,2 T2:1,2 T3:2 T4:1,2,4 T5.1us:2,4 T6:1 L3.sleep:1 " C_ALL,
+      NULL },
+    /* A nested submit into a channel that is full would wait for ever. */
+    { "go-chan-pool", "bench/peers/x_go go-chan-pool", GO,
+      "T1:1,2,4 T1f:1,2 T2:1,2 T3:2 T5.1us:2,4 T6:1", NULL },
     { "floor-spsc", "bench/peers/t_spsc", "",
       "T1:1,2,4 T1f:1,2 T2:1,2 T3:2 T5.1us:1,2,4 T6:1 T6f:1", NULL },
     { "floor-split", "bench/peers/t_split", "", "T4:1,2,4 T5.1us:2", NULL },
+    /* See there what it cannot. */
+    { "floor-ck-ring", "bench/peers/t_ck", "libck-dev",
+      "T1:1,2 T2:1,2 T5.1us:1,2 T6:1", NULL },
+    { "floor-deque", "bench/peers/t_deque", "libck-dev",
+      "T2:2 T4:1,2,4 T5.1us:2,4", NULL },
     { "floor-futex", "bench/peers/t_futex", "", "T2.1cpu:1", NULL },
     { "libevent-once", "bench/peers/l_event", "", L_ALL S_ALL, NULL },
     { "libevent-queue", "bench/peers/l_event_queue", "",
@@ -54,7 +98,31 @@ static const implementation g_all[] = {
     /* The pool of its GTask always has 10 threads. */
     { "glib-main-context", "bench/peers/l_glib", "libglib2.0-dev", L_ALL,
       NULL },
+    { "asio-io_context", "bench/peers/l_asio", "libasio-dev and g++",
+      L_ALL S_ALL, NULL },
+    { "libdispatch-serial", "bench/peers/l_dispatch", "", L_ALL "S1:2 S2:2",
+      NULL },
+    { "tokio-current_thread", "bench/peers/x_rust tokio-current_thread", RUST,
+      L_ALL S_ALL C_ALL, NULL },
+    { "go-actor", "bench/peers/x_go go-actor", GO, "L1:1 L1f:1 L2:1 L3:1",
+      NULL },
+    { "concurrent.futures", "bench/peers/x_python concurrent.futures",
+      "python3", S_ALL, "10" },
+    { "asyncio-to_thread", "bench/peers/x_python asyncio-to_thread", "python3",
+      S_ALL, "10" },
+    { "asgiref-any", "bench/peers/x_asgiref asgiref-any", "python3-asgiref",
+      S_ALL, "10" },
+    /* It has one thread, whatever is asked for. */
+    { "asgiref-sensitive", "bench/peers/x_asgiref asgiref-sensitive",
+      "python3-asgiref", "S1:1 S2:1", "10" },
     { "floor-loop", "bench/peers/l_floor", "", L_ALL S_ALL, NULL },
+    { "swapcontext", "bench/peers/c_ucontext", "", "co.switch:1", NULL },
+    { "floor-phys", "bench/peers/f_phys", "",
+      "phys.clock:1 phys.pause:1 phys.syscall:1 phys.yield:1 "
+      "phys.wake-nobody:1 phys.eventfd:1 phys.mutex:1 phys.atomic:1,2 "
+      "phys.fence:1 phys.malloc:1,2 phys.fault:1 phys.stack:1 phys.thread:1 "
+      "phys.line:2 phys.membarrier:2 phys.switch:2 phys.futex:2 phys.wake:2",
+      NULL },
 };
 
 const row_text plan_rows[] = {
@@ -86,13 +154,40 @@ const row_text plan_rows[] = {
     { "L2", "round trip of one, through its future" },
     { "L2e", "the same through an event" },
     { "L3", "timers of 1 to 5 ms, set and fired" },
-    { "L3.sleep", "what sleeps on the loop for 1 to 5 ms" },
+    { "L3.sleep", "what sleeps on the loop for 1 to 5 ms; cold memory" },
+    { "L3.sleep.warm", "the same once more" },
     { "S1", "blocking calls from the loop, 1000 at a time" },
     { "S1.each", "the same by 1000 coroutines, each one at a time" },
     { "S2", "blocking calls from the loop, one at a time" },
     { "idle-loop.first", "context switches in the second after work" },
     { "idle-loop", "the same in the second after that" },
+    { "co.switch", "from one stack to another, by itself" },
+    { "co.yield", "two coroutines give way to each other" },
+    { "co.spawn", "a coroutine that never awaits, from another thread" },
+    { "co.post", "a post, in turns with co.spawn" },
+    { "co.many", "how many of 100,000 wait at once; more is better" },
+    { "co.many.resident", "memory of each of these" },
+    { "co.many.each", "until each of these waits; cold memory" },
     { "lineage", "look-up of a manager, ten generations up" },
+    { "phys.clock", "the machine: to read the monotonic clock" },
+    { "phys.pause", "the CPU's hint that it spins" },
+    { "phys.syscall", "a system call that does nothing" },
+    { "phys.yield", "sched_yield() with nobody else there" },
+    { "phys.wake-nobody", "a futex wake-up without a sleeper" },
+    { "phys.eventfd", "a write to an eventfd nobody waits for" },
+    { "phys.mutex", "to lock and unlock a mutex nobody else wants" },
+    { "phys.atomic", "an atomic addition; 2: both to the same word" },
+    { "phys.fence", "a store and a full fence" },
+    { "phys.malloc", "malloc() and free(); 2: the other thread frees" },
+    { "phys.fault", "the first use of a page" },
+    { "phys.stack", "to map, guard, use and unmap a stack" },
+    { "phys.thread", "to make and join a thread" },
+    { "phys.line", "a cache line to the other CPU and back" },
+    { "phys.membarrier", "membarrier() while the other thread computes" },
+    { "phys.switch", "a wake-up and switch on one CPU" },
+    { "phys.futex", "futex round trip between two CPUs" },
+    { "phys.wake", "until a sleeper on the other CPU runs" },
+    { "phys.wake.caller", "what the waker pays for that" },
     { NULL, NULL },
 };
 

@@ -9,7 +9,7 @@
 
 /* A program that does some of the workloads under one name. */
 typedef struct implementation {
-    const char *name;      /* in the results; "floor-..." is no peer */
+    const char *name;      /* in the results; says what counts, see report.c */
     const char *program;   /* command, from the build folder */
     const char *package;   /* of Debian; without it there is no program */
     const char *workloads; /* "T1:1,2,4 T2:1": workload and threads */

@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* report.c: the table. The best peer of a row is the implementation with the
- * best median that is neither brood nor a floor; the floor of a row is the best
- * of the floors. */
+/*
+ * report.c: the table. The name of an implementation says what it counts as:
+ *
+ *   brood         ours
+ *   floor-...     a floor, no pool or loop that could be used
+ *   go, go-...    Go, whose goroutines mostly cross no thread: a second line
+ *   inline-...    nothing: it runs most tasks inside of their submit
+ *   others        native peers
+ *
+ * Of each kind a row shows the one with the best median.
+ */
 
 #include "report.h"
 
@@ -16,6 +24,8 @@ enum { TEXT = 40, MOST_THREADS = 64 };
 
 static const char g_ours[] = "brood";
 static const char g_floor[] = "floor-";
+static const char g_inline[] = "inline-";
+static const char g_go[] = "go";
 
 /* Where the row stands in plan_rows; ROW.cpu and the like behind their ROW. */
 static int row_rank(const char *name)
@@ -65,9 +75,22 @@ void report_tsv(FILE *out)
     free(cells);
 }
 
+static int begins_with(const figure *cell, const char *prefix)
+{
+    return strncmp(cell->name, prefix, strlen(prefix)) == 0;
+}
+
 static int is_floor(const figure *cell)
 {
-    return strncmp(cell->name, g_floor, sizeof(g_floor) - 1) == 0;
+    return begins_with(cell, g_floor);
+}
+
+static int is_go(const figure *cell)
+{
+    const size_t length = sizeof(g_go) - 1;
+
+    return begins_with(cell, g_go)
+           && (!cell->name[length] || cell->name[length] == '-');
 }
 
 static int is_ours(const figure *cell)
@@ -77,7 +100,8 @@ static int is_ours(const figure *cell)
 
 static int is_peer(const figure *cell)
 {
-    return !is_floor(cell) && !is_ours(cell);
+    return !is_floor(cell) && !is_ours(cell) && !is_go(cell)
+           && !begins_with(cell, g_inline);
 }
 
 static const figure *best_of(const char *row, int threads,
@@ -148,23 +172,68 @@ static const figure *cpu_of(const figure *cell)
     return figures_find(row, cell->name, cell->threads);
 }
 
+/* What a line says, as texts. */
+enum {
+    OURS,
+    PEER,
+    TO_PEER,
+    GO,
+    TO_GO,
+    FLOOR,
+    TO_FLOOR,
+    SPREAD,
+    OUR_CPU,
+    PEERS_CPU,
+    N_TEXTS
+};
+
+static void print_texts(FILE *out, const char *row, const char *threads,
+                        const char *unit, const char *peer, const char *floor,
+                        const char *const *texts)
+{
+    fprintf(out,
+            "%-16s %3s %-12s %7s %7s %-20s %6s %7s %6s %7s %-7s %6s %7s %7s "
+            "%7s\n",
+            row, threads, unit, texts[OURS], texts[PEER], peer, texts[TO_PEER],
+            texts[GO], texts[TO_GO], texts[FLOOR], floor, texts[TO_FLOOR],
+            texts[SPREAD], texts[OUR_CPU], texts[PEERS_CPU]);
+}
+
+static void print_head(FILE *out)
+{
+    static const char *const texts[N_TEXTS] = { "brood", "peer",   "ratio",
+                                                "go",    "ratio",  "floor",
+                                                "ratio", "spread", "cpu",
+                                                "peer's" };
+
+    print_texts(out, "workload", "thr", "unit", "best native peer", "", texts);
+}
+
 static void print_line(FILE *out, const char *row, int threads)
 {
     const figure *ours = figures_find(row, g_ours, threads);
     const figure *peer = best_of(row, threads, is_peer);
+    const figure *go = best_of(row, threads, is_go);
     const figure *floor = best_of(row, threads, is_floor);
-    const figure *any = ours ? ours : peer ? peer : floor;
-    char a[TEXT], b[TEXT], c[TEXT], d[TEXT], e[TEXT], f[TEXT], g[TEXT], h[TEXT];
+    const figure *any = ours ? ours : peer ? peer : go ? go : floor;
+    char room[N_TEXTS][TEXT], number_of_threads[TEXT];
+    const char *texts[N_TEXTS];
 
     if (!any)
         return;
-    fprintf(out, "%-16s %3d %-12s %7s %7s %-17s %6s %7s %-6s %6s %7s %7s %7s\n",
-            row, threads, any->unit, median_text(a, ours), median_text(b, peer),
-            peer ? peer->name : "-", ratio_text(c, ours, peer),
-            median_text(d, floor),
-            floor ? floor->name + sizeof(g_floor) - 1 : "-",
-            ratio_text(e, ours, floor), spread_text(f, ours),
-            median_text(g, cpu_of(ours)), median_text(h, cpu_of(peer)));
+    snprintf(number_of_threads, TEXT, "%d", threads);
+    texts[OURS] = median_text(room[OURS], ours);
+    texts[PEER] = median_text(room[PEER], peer);
+    texts[TO_PEER] = ratio_text(room[TO_PEER], ours, peer);
+    texts[GO] = median_text(room[GO], go);
+    texts[TO_GO] = ratio_text(room[TO_GO], ours, go);
+    texts[FLOOR] = median_text(room[FLOOR], floor);
+    texts[TO_FLOOR] = ratio_text(room[TO_FLOOR], ours, floor);
+    texts[SPREAD] = spread_text(room[SPREAD], ours);
+    texts[OUR_CPU] = median_text(room[OUR_CPU], cpu_of(ours));
+    texts[PEERS_CPU] = median_text(room[PEERS_CPU], cpu_of(peer));
+    print_texts(out, row, number_of_threads, any->unit, peer ? peer->name : "-",
+                floor ? floor->name + sizeof(g_floor) - 1 : "-", texts);
 }
 
 static int was_measured(const char *row)
@@ -183,9 +252,7 @@ void report_table(FILE *out)
     const row_text *row;
     int threads;
 
-    fprintf(out, "%-16s %3s %-12s %7s %7s %-17s %6s %7s %-6s %6s %7s %7s %7s\n",
-            "workload", "thr", "unit", "brood", "peer", "best peer", "ratio",
-            "floor", "", "ratio", "spread", "cpu", "peer's");
+    print_head(out);
     for (row = plan_rows; row->row; row++)
         for (threads = 1; threads <= MOST_THREADS; threads++)
             print_line(out, row->row, threads);
@@ -193,9 +260,11 @@ void report_table(FILE *out)
     for (row = plan_rows; row->row; row++)
         if (was_measured(row->row))
             fprintf(out, "%-16s %s\n", row->row, row->text);
-    fprintf(out,
-            "\nratio: brood to the best peer, brood to the floor. spread: "
-            "brood's largest to\nits smallest figure; ~: others used the CPUs "
-            "meanwhile. cpu: CPU time of all\nthreads for the same work, "
-            "brood's and that of the best peer, in ns.\n");
+    fprintf(
+        out,
+        "\nratio: brood to the figure before it: the best native peer's, the "
+        "best of Go's,\nthe floor's. spread: brood's largest to its "
+        "smallest figure; ~: others used the\nCPUs meanwhile. cpu: CPU time "
+        "of all threads for the same work, brood's and that\nof the best "
+        "native peer, in ns.\n");
 }
