@@ -13,6 +13,8 @@
  * and may define
  *
  *   PEER_WAIT    and  void pool_wait(void): until all is done
+ *   PEER_WAITED  and  void pool_submit_waited(fn, baton): pool_wait() waits only
+ *                for what comes through this one
  *   PEER_FUTURE  and  pb_future, pb_future pool_future(void *baton) for an
  *                empty task whose value is `baton`, void *pool_get(pb_future)
  *                to wait for it and drop it (in C++ it may take a reference);
@@ -25,6 +27,10 @@
  */
 
 #include "pb.h"
+
+#ifndef PEER_WAITED
+#define pool_submit_waited pool_submit
+#endif
 
 static pb_latch g_latch;
 static int g_workers;

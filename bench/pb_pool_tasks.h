@@ -37,7 +37,7 @@ static pb_span submit_and_wait(long n)
     long i;
 
     for (i = 0; i < n; i++)
-        pool_submit(task_empty, NULL);
+        pool_submit_waited(task_empty, NULL);
     pool_wait();
     return pb_end(begin);
 #else
@@ -58,7 +58,7 @@ static void warm_up(void)
 
         pb_latch_init(&g_latch, n);
         for (i = 0; i < n; i++)
-            pool_submit(task_count, NULL);
+            pool_submit_waited(task_count, NULL);
         pool_wait();
         PB_CHECK(__atomic_load_n(&g_latch.left, __ATOMIC_ACQUIRE) == 0);
     }

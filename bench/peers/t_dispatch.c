@@ -7,6 +7,7 @@
 
 #define PEER "libdispatch"
 #define PEER_WAIT
+#define PEER_WAITED
 #ifdef __BLOCKS__
 #define PEER_FUTURE
 #endif
@@ -27,6 +28,11 @@ static void pool_start(int workers)
 }
 
 static void pool_submit(pb_task_fn *fn, void *baton)
+{
+    dispatch_async_f(g_queue, baton, fn);
+}
+
+static void pool_submit_waited(pb_task_fn *fn, void *baton)
 {
     dispatch_group_async_f(g_group, g_queue, baton, fn);
 }
