@@ -182,7 +182,7 @@ static settings read_settings(void)
 
     set.quick = number("BENCH_QUICK", 0);
     set.reps = number("BENCH_REPS", set.quick ? 1 : 5);
-    set.budget = number("BENCH_BUDGET", 480);
+    set.budget = number("BENCH_BUDGET", 1000);
     set.timeout = number("BENCH_TIMEOUT", set.quick ? 10 : 25);
     set.raw = raw ? fopen(raw, "w") : NULL;
     if (raw && !set.raw) {
