@@ -179,7 +179,7 @@ const row_text plan_rows[] = {
     { "phys.atomic", "an atomic addition; 2: both to the same word" },
     { "phys.fence", "a store and a full fence" },
     { "phys.malloc", "malloc() and free(); 2: the other thread frees" },
-    { "phys.fault", "the first use of a page" },
+    { "phys.fault", "the first use of a page, and giving it back" },
     { "phys.stack", "to map, guard, use and unmap a stack" },
     { "phys.thread", "to make and join a thread" },
     { "phys.line", "a cache line to the other CPU and back" },

@@ -107,7 +107,7 @@ static char *map_pages(size_t size)
     return start;
 }
 
-/* The first use of a page; to map and to give back all of them is little. */
+/* The first use of a page, and its end; one mapping for all. */
 static void pass_fault(long n)
 {
     const long page = sysconf(_SC_PAGESIZE);

@@ -106,10 +106,11 @@ func resident() int {
 
 func countTasks(n int) span {
 	var all sync.WaitGroup
+	done := all.Done // once: each such value is an allocation
 	c := begin()
 	all.Add(n)
 	for i := 0; i < n; i++ {
-		submit(all.Done)
+		submit(done)
 	}
 	all.Wait()
 	return c.end()
@@ -130,6 +131,7 @@ func t3() {
 	n := scaled(1000000) / producers
 	var all, ready sync.WaitGroup
 	var begins [producers]time.Time
+	done := all.Done
 	all.Add(producers * n)
 	ready.Add(producers)
 	c := begin()
@@ -139,7 +141,7 @@ func t3() {
 			ready.Wait()
 			*begin = time.Now()
 			for i := 0; i < n; i++ {
-				submit(all.Done)
+				submit(done)
 			}
 		}(&begins[p])
 	}
@@ -203,6 +205,7 @@ func goRounds(row string) {
 
 // --- T4: a tree --------------------------------------------------------------
 
+// Of "go" only.
 func t4() {
 	leaves, depth := scaled(1<<18), 0
 	for 2<<depth <= leaves {
@@ -214,15 +217,15 @@ func t4() {
 		var tree func(depth int)
 		tree = func(depth int) {
 			if depth > 0 {
-				submit(func() { tree(depth - 1) })
-				submit(func() { tree(depth - 1) })
+				go tree(depth - 1)
+				go tree(depth - 1)
 			} else {
 				all.Done()
 			}
 		}
 		c := begin()
 		all.Add(1 << depth)
-		submit(func() { tree(depth) })
+		go tree(depth)
 		all.Wait()
 		if s := c.end(); again == 0 || s.wall < best.wall {
 			best = s
@@ -316,12 +319,13 @@ func t6() {
 
 // --- L3: what fires or sleeps for 1 to 5 ms ----------------------------------
 
-func fire(row string, n int, start func(length time.Duration, all *sync.WaitGroup)) {
+func fire(row string, n int, start func(length time.Duration, done func())) {
 	var all sync.WaitGroup
+	done := all.Done
 	c := begin()
 	all.Add(n)
 	for i := 0; i < n; i++ {
-		start(time.Duration(1000+i*7919%4001)*time.Microsecond, &all)
+		start(time.Duration(1000+i*7919%4001)*time.Microsecond, done)
 	}
 	all.Wait()
 	s := c.end()
@@ -329,14 +333,14 @@ func fire(row string, n int, start func(length time.Duration, all *sync.WaitGrou
 	outSpan(row, s, n, "timer")
 }
 
-func setTimer(length time.Duration, all *sync.WaitGroup) {
-	time.AfterFunc(length, func() { submit(all.Done) })
+func setTimer(length time.Duration, done func()) {
+	time.AfterFunc(length, func() { submit(done) })
 }
 
-func sleepFor(length time.Duration, all *sync.WaitGroup) {
+func sleepFor(length time.Duration, done func()) {
 	go func() {
 		time.Sleep(length)
-		all.Done()
+		done()
 	}()
 }
 
