@@ -7,10 +7,6 @@
  *   200 conversations at once, 10 rounds each
  */
 
-#include <errno.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <event2/util.h>
 
 #include "example.h"
@@ -20,46 +16,45 @@
 
 static int g_begun, g_ended; /* only the loop's thread uses them */
 
-/* Where a read() would block the thread, only this coroutine waits. */
-static apr_status_t receive(int fd, char *byte)
+/* Where a recv() would block the thread, only this coroutine waits. */
+static apr_status_t receive(apr_os_sock_t fd, char *byte)
 {
-    ssize_t n;
-
-    while ((n = read(fd, byte, 1)) < 0 && errno == EAGAIN)
-        must(brood_await_fd(fd, BROOD_AWAIT_READ, -1));
-    return n == 1 ? APR_SUCCESS : APR_EOF;
+    must(brood_await_fd(fd, BROOD_AWAIT_READ, -1));
+    return recv(fd, byte, 1, 0) == 1 ? APR_SUCCESS : APR_EOF;
 }
 
 static apr_status_t answer(void *baton, void **result)
 {
-    int fd = *(int *)baton;
+    apr_os_sock_t fd = *(apr_os_sock_t *)baton;
     char byte;
 
     (void)result;
-    while (receive(fd, &byte) == APR_SUCCESS && write(fd, &byte, 1) == 1)
+    while (receive(fd, &byte) == APR_SUCCESS && send(fd, &byte, 1, 0) == 1)
         ;
-    close(fd);
+    evutil_closesocket((evutil_socket_t)fd);
     return APR_SUCCESS;
 }
 
 static apr_status_t ask(void *baton, void **result)
 {
-    int fd = *(int *)baton, i;
+    apr_os_sock_t fd = *(apr_os_sock_t *)baton;
     char byte;
+    int i;
 
     (void)result;
     for (g_begun++; g_begun < N; must(brood_yield()))
         ; /* until all are there */
     for (i = 0; i < ROUNDS; i++)
-        must(write(fd, "?", 1) == 1 ? receive(fd, &byte) : APR_EGENERAL);
-    close(fd); /* which ends the other side */
+        must(send(fd, "?", 1, 0) == 1 ? receive(fd, &byte) : APR_EGENERAL);
+    evutil_closesocket((evutil_socket_t)fd); /* which ends the other side */
     g_ended++;
     return APR_SUCCESS;
 }
 
 int main(void)
 {
-    static int ends[N][2];
+    static apr_os_sock_t ends[N][2];
+    evutil_socket_t pair[2];
     brood_loop_manager_t *loop;
     int i;
 
@@ -67,9 +62,9 @@ int main(void)
     must(brood_loop_manager_get(&loop, NULL, 0));
     must(brood_loop_manager_start(loop, NULL));
     for (i = 0; i < N; i++) {
-        must(socketpair(AF_UNIX, SOCK_STREAM, 0, ends[i]));
-        evutil_make_socket_nonblocking(ends[i][0]);
-        evutil_make_socket_nonblocking(ends[i][1]);
+        must(evutil_socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+        ends[i][0] = (apr_os_sock_t)pair[0]; /* elsewhere it is unsigned */
+        ends[i][1] = (apr_os_sock_t)pair[1];
         must(brood_loop_manager_submit(NULL, loop, answer, &ends[i][1], NULL));
         must(brood_loop_manager_submit(NULL, loop, ask, &ends[i][0], NULL));
     }

@@ -17,8 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include <apr_file_io.h>
 #include <apr_general.h>
 #include <apr_getopt.h>
 #include <apr_strings.h>
@@ -138,19 +138,29 @@ static char g_folder[256]; /* empty: there is none */
 static const char *make_folder(apr_pool_t *pool)
 {
     const char *temp = NULL;
+    unsigned number;
+    char text[128];
+    apr_status_t rv;
 
     if (apr_temp_dir_get(&temp, pool) != APR_SUCCESS)
         temp = ".";
-    apr_snprintf(g_folder, sizeof(g_folder), "%s/shop-XXXXXX", temp);
-    if (!mkdtemp(g_folder)) {
-        shop_log("cannot make a folder in %s: %s", temp, strerror(errno));
+    do { /* one that nobody has */
+        rv = apr_generate_random_bytes((void *)&number, sizeof(number));
+        apr_snprintf(g_folder, sizeof(g_folder), "%s/shop-%08x", temp, number);
+        if (rv == APR_SUCCESS)
+            rv = apr_dir_make(g_folder, APR_UREAD | APR_UWRITE | APR_UEXECUTE,
+                              pool);
+    } while (APR_STATUS_IS_EEXIST(rv));
+    if (rv != APR_SUCCESS) {
+        shop_log("cannot make a folder in %s: %s", temp,
+                 apr_strerror(rv, text, sizeof(text)));
         g_folder[0] = '\0';
         return NULL;
     }
     return apr_psprintf(pool, "sqlite:%s/shop.db", g_folder);
 }
 
-static void remove_folder(void)
+static void remove_folder(apr_pool_t *pool)
 {
     static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
     char path[300];
@@ -160,9 +170,9 @@ static void remove_folder(void)
         return;
     for (i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
         apr_snprintf(path, sizeof(path), "%s/shop.db%s", g_folder, suffixes[i]);
-        unlink(path);
+        (void)apr_file_remove(path, pool);
     }
-    rmdir(g_folder);
+    (void)apr_dir_remove(g_folder, pool);
 }
 
 /* --- The books ----------------------------------------------------------- */
@@ -282,8 +292,10 @@ int main(int argc, const char *const *argv)
     int audit = 0;
     int code;
 
+#ifdef SIGPIPE
     signal(SIGPIPE, SIG_IGN); /* clients leave, servers die */
-    json_object_seed(0);      /* before there are threads */
+#endif
+    json_object_seed(0); /* before there are threads */
     if (apr_initialize() != APR_SUCCESS
         || apr_pool_create(&pool, NULL) != APR_SUCCESS) {
         fputs("shop: cannot start\n", stderr);
@@ -294,7 +306,7 @@ int main(int argc, const char *const *argv)
         code = usage("-a needs a database", "-d");
     if (code < 0)
         code = open_shop(&options, audit, pool);
-    remove_folder();
+    remove_folder(pool);
     apr_pool_destroy(pool);
     apr_terminate();
     return code;

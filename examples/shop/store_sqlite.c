@@ -11,9 +11,10 @@
 
 #include "store_driver.h"
 
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include <apr_thread_cond.h>
+#include <apr_thread_mutex.h>
 
 #include <sqlite3.h>
 
@@ -21,8 +22,8 @@
 
 /* Opened by whichever connection is in a transaction. */
 typedef struct {
-    pthread_mutex_t lock; /* guards `taken` */
-    pthread_cond_t left;  /* `taken` became 0 */
+    apr_thread_mutex_t *lock; /* guards `taken` */
+    apr_thread_cond_t *left;  /* `taken` became 0 */
     int taken;
 } gate_t;
 
@@ -34,20 +35,19 @@ typedef struct {
 
 static apr_status_t enter_gate(gate_t *gate)
 {
-    struct timespec until;
-    int error = 0;
+    const apr_time_t until = apr_time_now() + apr_time_from_msec(PATIENCE_MS);
+    apr_time_t now;
+    apr_status_t rv = APR_SUCCESS;
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += PATIENCE_MS / 1000;
-    pthread_mutex_lock(&gate->lock);
-    while (gate->taken && !error)
-        error = pthread_cond_timedwait(&gate->left, &gate->lock, &until);
-    if (!gate->taken) {
+    apr_thread_mutex_lock(gate->lock);
+    while (gate->taken && (now = apr_time_now()) < until)
+        (void)apr_thread_cond_timedwait(gate->left, gate->lock, until - now);
+    if (gate->taken)
+        rv = APR_TIMEUP;
+    else
         gate->taken = 1;
-        error = 0;
-    }
-    pthread_mutex_unlock(&gate->lock);
-    return error ? APR_TIMEUP : APR_SUCCESS;
+    apr_thread_mutex_unlock(gate->lock);
+    return rv;
 }
 
 static void leave_gate(store_conn_t *conn)
@@ -58,21 +58,22 @@ static void leave_gate(store_conn_t *conn)
     if (!native->has_gate)
         return;
     native->has_gate = 0;
-    pthread_mutex_lock(&gate->lock);
+    apr_thread_mutex_lock(gate->lock);
     gate->taken = 0;
-    pthread_cond_signal(&gate->left);
-    pthread_mutex_unlock(&gate->lock);
+    apr_thread_cond_signal(gate->left);
+    apr_thread_mutex_unlock(gate->lock);
 }
 
 static apr_status_t create(store_t *store, apr_pool_t *pool)
 {
     gate_t *gate = apr_pcalloc(pool, sizeof(*gate));
-    int error = pthread_mutex_init(&gate->lock, NULL);
+    apr_status_t rv = apr_thread_mutex_create(&gate->lock,
+                                              APR_THREAD_MUTEX_DEFAULT, pool);
 
-    if (!error)
-        error = pthread_cond_init(&gate->left, NULL);
+    if (rv == APR_SUCCESS)
+        rv = apr_thread_cond_create(&gate->left, pool);
     store->shared = gate;
-    return error;
+    return rv;
 }
 
 /* What SQLite's code means to the shop. */

@@ -4,8 +4,8 @@
 
 #include <brood/version.h>
 
-#define TEXT(x)    #x
-#define TEXT_OF(x) TEXT(x)
+#define QUOTE(x)   #x
+#define TEXT_OF(x) QUOTE(x)
 #define VERSION                                                                \
     TEXT_OF(BROOD_VERSION_MAJOR)                                               \
     "." TEXT_OF(BROOD_VERSION_MINOR) "." TEXT_OF(BROOD_VERSION_PATCH)

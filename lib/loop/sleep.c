@@ -18,6 +18,9 @@
 #define PER_LOOK  32  /* polls between two looks at the clock */
 #define MAX_PAUSE 256 /* naps between two tries */
 
+/* us; longer sleeps are several. */
+#define LONGEST INT64_C(86400000000)
+
 static int64_t next_limit(brood_loop_manager_t *loop);
 static int64_t sooner(int64_t a, int64_t b);
 static int wait_a_moment(brood_loop_manager_t *loop, int64_t limit);
@@ -152,8 +155,9 @@ static void dispatch(brood_loop_manager_t *loop, int64_t limit)
     if (limit >= 0) {
         us = (limit - brood__os_now() + 999) / 1000;
         us = us > 0 ? us : 0;
-        in.tv_sec = us / 1000000;
-        in.tv_usec = us % 1000000;
+        us = us < LONGEST ? us : LONGEST;
+        in.tv_sec = (int)(us / 1000000);
+        in.tv_usec = (int)(us % 1000000);
         loop->ticking = evtimer_add(&loop->tick, &in) == 0;
         if (!loop->ticking) /* no memory: do not oversleep */
             flags |= EVLOOP_NONBLOCK;

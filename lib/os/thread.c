@@ -35,6 +35,9 @@ enum { RUNNING, LOOSE, ENDED };
 /* Smaller ones leave no room for the C library's own thread data. */
 #define SMALLEST_STACK (64u * 1024u)
 
+/* On Windows APR hands on 32 bits, so more would be less. */
+#define LARGEST_STACK ((size_t)1 << 30)
+
 struct brood__thread_t {
     apr_pool_t *pool; /* of its own; used by its owner only */
     apr_thread_t *apr;
@@ -104,6 +107,8 @@ static apr_status_t start_apr(brood__thread_t *thread, size_t stack_size)
 
     if (brood__fault(BROOD__FAULT_THREAD))
         return APR_EAGAIN;
+    if (stack_size > LARGEST_STACK)
+        return APR_EINVAL;
     rv = apr_pool_create_unmanaged_ex(&thread->pool, NULL, NULL);
     if (rv != APR_SUCCESS)
         return rv;

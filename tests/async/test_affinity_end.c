@@ -3,8 +3,6 @@
 /* test_affinity_end.c: the library's end, and a fork, with pools in use. */
 
 #include <stdlib.h>
-#include <unistd.h>
-
 #include "async/bank.h"
 
 static bank_t g_bank;
@@ -197,6 +195,7 @@ static void a_forked_child_is_refused_everything(void)
     brood_affinity_pool_options_t options = BROOD_AFFINITY_POOL_OPTIONS_INIT;
     inherited_t self;
 
+    TEST_NEEDS_FORK();
     begin_anew();
     options.max_threads = 2;
     apr_pool_create(&self.memory, test_pool);

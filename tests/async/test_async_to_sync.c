@@ -306,10 +306,13 @@ static void a_coroutine_that_takes_too_long_has_ended_when_it_returns(void)
     int i;
 
     for (i = 0; i < 2; i++) { /* on a loop, and on a private one */
-        sleeper_t sleeper = { .timeout = 5000, .loop = i ? NULL : loop };
+        sleeper_t sleeper = { .timeout = 50000, .loop = i ? NULL : loop };
 
         ASSERT_STATUS(APR_TIMEUP, wait_for_sleeper(&sleeper, NULL));
-        CU_ASSERT_EQUAL(atomic_load(&sleeper.ended), 1);
+        CU_ASSERT_EQUAL(atomic_load(&sleeper.ended),
+                        atomic_load(&sleeper.begun));
+        if (!atomic_load(&sleeper.begun))
+            continue; /* the machine was too slow for it to begin at all */
         ASSERT_STATUS(BROOD_EINTERRUPTED, sleeper.woken);
         CU_ASSERT_EQUAL(sleeper.canceled, 1);
     }

@@ -14,9 +14,9 @@
 static const apr_status_t codes[] = { BROOD_ERROR_MAP(CODE) };
 #undef CODE
 
-#define TEXT(name, offset, text) text,
-static const char *const sentences[] = { BROOD_ERROR_MAP(TEXT) };
-#undef TEXT
+#define SENTENCE(name, offset, text) text,
+static const char *const sentences[] = { BROOD_ERROR_MAP(SENTENCE) };
+#undef SENTENCE
 
 #define N_CODES (sizeof(codes) / sizeof(codes[0]))
 

@@ -53,11 +53,11 @@ promised() { sed -n '/^ \* prints:/,/^ \*\//s/^ \*   //p' "$1"; }
 keeps_promise() {
     promised "$1" >"$tmp/promised"
     [ -s "$tmp/promised" ] || { echo "its comment promises nothing"; return 1; }
-    limit 60 "$2" >"$tmp/printed" 2>"$tmp/errors"
+    run_program 60 "$2"
     code=$?
-    diff "$tmp/promised" "$tmp/printed" || code=1
-    cat "$tmp/errors"
-    [ $code -eq 0 ] && [ ! -s "$tmp/errors" ]
+    diff "$tmp/promised" "$tmp/out" || code=1
+    cat "$tmp/err"
+    [ $code -eq 0 ] && [ ! -s "$tmp/err" ]
 }
 
 # skip <what> <why>: fails where nothing may be skipped, as in the CI.
@@ -89,6 +89,24 @@ if command -v timeout >/dev/null 2>&1; then
 else
     limit() { shift; "$@"; }
 fi
+
+# run_program <seconds> <path> [argument...]: one of ours, wherever it was built
+# for, with its output in $tmp/out and $tmp/err.
+run_program() {
+    if [ -z "${BROOD_RUNNER-}" ]; then
+        limit "$@" >"$tmp/out" 2>"$tmp/err"
+        return
+    fi
+    seconds=$1
+    path=$2.exe
+    shift 2
+    limit "$seconds" "$source/tests/support/start" "$path" "$@" \
+        >"$tmp/out.dos" 2>"$tmp/err.dos"
+    set -- $?
+    tr -d '\r' <"$tmp/out.dos" >"$tmp/out"
+    tr -d '\r' <"$tmp/err.dos" >"$tmp/err"
+    return "$1"
+}
 
 # until_true <tenths of a second> <command>...: for what another process does.
 until_true() {

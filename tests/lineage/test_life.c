@@ -303,6 +303,7 @@ static void in_a_child_every_call_is_refused_and_none_hangs(void)
     pthread_t thread;
     unsigned i;
 
+    TEST_NEEDS_FORK();
     begin();
     (void)get("a", 0);
     ASSERT_STATUS(APR_SUCCESS, brood_lineage_capture(&lineage));

@@ -4,33 +4,36 @@
 
 #include "loop/looping.h"
 
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <event2/util.h>
 
 #include "base/fault.h"
 #include "os/os.h"
 
-static int ends[2];
+static evutil_socket_t ends[2];
 
 static void open_ends(void)
 {
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
-        CU_FAIL_FATAL("no socketpair");
-    fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    if (evutil_socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+        CU_FAIL_FATAL("no pair of sockets");
+    evutil_make_socket_nonblocking(ends[0]);
+    evutil_make_socket_nonblocking(ends[1]);
 }
 
 static void close_ends(void)
 {
-    close(ends[0]);
-    close(ends[1]);
+    evutil_closesocket(ends[0]);
+    evutil_closesocket(ends[1]);
+}
+
+static apr_os_sock_t os_sock(evutil_socket_t fd)
+{
+    return (apr_os_sock_t)fd; /* the same number, signed or not */
 }
 
 static apr_status_t await_read(void *timeout, void **result)
 {
     (void)result;
-    return brood_await_fd(ends[0], BROOD_AWAIT_READ,
+    return brood_await_fd(os_sock(ends[0]), BROOD_AWAIT_READ,
                           *(apr_interval_time_t *)timeout);
 }
 
@@ -38,7 +41,7 @@ static void what_makes_no_sense_is_refused(void)
 {
     ASSERT_STATUS(APR_EINVAL, brood_await_fd(0, 0, 0));
     ASSERT_STATUS(APR_EINVAL, brood_await_fd(0, 4, 0));
-    ASSERT_STATUS(APR_EBADF, brood_await_fd(-1, BROOD_AWAIT_READ, 0));
+    ASSERT_STATUS(APR_EBADF, brood_await_fd(os_sock(-1), BROOD_AWAIT_READ, 0));
     ASSERT_STATUS(APR_EBADF, brood_await_fd(987, BROOD_AWAIT_READ, -1));
 }
 
@@ -53,7 +56,7 @@ static void a_coroutine_waits_for_a_socket(void)
     ASSERT_STATUS(APR_TIMEUP, outcome(submit(await_read, &some)));
     task = submit(await_read, &for_ever);
     wait_blocked(1);
-    CU_ASSERT_EQUAL(write(ends[1], "x", 1), 1);
+    CU_ASSERT_EQUAL(send(os_sock(ends[1]), "x", 1, 0), 1);
     ASSERT_STATUS(APR_SUCCESS, outcome(task));
     ASSERT_STATUS(APR_SUCCESS, outcome(submit(await_read, &none)));
     stop_loop();
@@ -64,7 +67,8 @@ static apr_status_t await_write(void *unused, void **result)
 {
     (void)unused;
     (void)result;
-    return brood_await_fd(ends[0], BROOD_AWAIT_READ | BROOD_AWAIT_WRITE, -1);
+    return brood_await_fd(os_sock(ends[0]),
+                          BROOD_AWAIT_READ | BROOD_AWAIT_WRITE, -1);
 }
 
 static void whichever_comes_first(void)
@@ -75,11 +79,11 @@ static void whichever_comes_first(void)
     open_ends();
     start_loop();
     ASSERT_STATUS(APR_SUCCESS, outcome(submit(await_write, NULL)));
-    while (write(ends[0], much, sizeof(much)) > 0)
+    while (send(os_sock(ends[0]), much, sizeof(much), 0) > 0)
         ;
     task = submit(await_write, NULL);
     wait_blocked(1);
-    while (read(ends[1], much, sizeof(much)) > 0)
+    while (recv(os_sock(ends[1]), much, sizeof(much), 0) > 0)
         ;
     ASSERT_STATUS(APR_SUCCESS, outcome(task));
     stop_loop();
@@ -97,7 +101,8 @@ static void its_end_interrupts_it(void)
     wait_blocked(1);
     brood_future_cancel(task);
     ASSERT_STATUS(BROOD_ECANCELED, outcome(task));
-    CU_ASSERT_EQUAL(write(ends[1], "x", 1), 1); /* nobody listens any more */
+    CU_ASSERT_EQUAL(send(os_sock(ends[1]), "x", 1, 0),
+                    1); /* nobody listens any more */
     ASSERT_STATUS(APR_SUCCESS, outcome(submit(nothing, NULL)));
     stop_loop();
     close_ends();
@@ -111,8 +116,8 @@ static void try_post(void *baton)
 {
     in_post_t *in = baton;
 
-    in->first = brood_await_fd(ends[0], BROOD_AWAIT_READ, -1);
-    in->ready = brood_await_fd(ends[0], BROOD_AWAIT_WRITE, -1);
+    in->first = brood_await_fd(os_sock(ends[0]), BROOD_AWAIT_READ, -1);
+    in->ready = brood_await_fd(os_sock(ends[0]), BROOD_AWAIT_WRITE, -1);
 }
 
 static void a_post_may_only_look(void)
@@ -131,10 +136,13 @@ static void a_post_may_only_look(void)
 static void a_thread_waits_for_a_socket(void)
 {
     open_ends();
-    ASSERT_STATUS(APR_TIMEUP, brood_await_fd(ends[0], BROOD_AWAIT_READ, 0));
-    ASSERT_STATUS(APR_TIMEUP, brood_await_fd(ends[0], BROOD_AWAIT_READ, 2000));
-    CU_ASSERT_EQUAL(write(ends[1], "x", 1), 1);
-    ASSERT_STATUS(APR_SUCCESS, brood_await_fd(ends[0], BROOD_AWAIT_READ, -1));
+    ASSERT_STATUS(APR_TIMEUP,
+                  brood_await_fd(os_sock(ends[0]), BROOD_AWAIT_READ, 0));
+    ASSERT_STATUS(APR_TIMEUP,
+                  brood_await_fd(os_sock(ends[0]), BROOD_AWAIT_READ, 2000));
+    CU_ASSERT_EQUAL(send(os_sock(ends[1]), "x", 1, 0), 1);
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_await_fd(os_sock(ends[0]), BROOD_AWAIT_READ, -1));
     close_ends();
 }
 
@@ -170,7 +178,7 @@ static void a_worker_waits_and_is_interrupted(void)
         if (round % 3)
             brood_future_cancel(task);
         if (round % 3 != 1)
-            CU_ASSERT_EQUAL(write(ends[1], "x", 1), 1);
+            CU_ASSERT_EQUAL(send(os_sock(ends[1]), "x", 1, 0), 1);
         switch (round % 3) {
         case 0:
             ASSERT_STATUS(APR_SUCCESS, outcome(task));
@@ -213,8 +221,9 @@ static apr_status_t echo(void *count, void **result)
 
     (void)result;
     while (*(int *)count > 0 && rv == APR_SUCCESS) {
-        rv = brood_await_fd(ends[0], BROOD_AWAIT_READ, -1);
-        if (read(ends[0], &c, 1) == 1 && write(ends[0], &c, 1) == 1)
+        rv = brood_await_fd(os_sock(ends[0]), BROOD_AWAIT_READ, -1);
+        if (recv(os_sock(ends[0]), &c, 1, 0) == 1
+            && send(os_sock(ends[0]), &c, 1, 0) == 1)
             --*(int *)count;
     }
     return rv;
@@ -230,10 +239,10 @@ static void a_conversation(void)
     start_loop();
     task = submit(echo, &count);
     for (i = 0; i < 1000; i++) {
-        CU_ASSERT_EQUAL_FATAL(write(ends[1], &c, 1), 1);
+        CU_ASSERT_EQUAL_FATAL(send(os_sock(ends[1]), &c, 1, 0), 1);
         ASSERT_STATUS(APR_SUCCESS,
-                      brood_await_fd(ends[1], BROOD_AWAIT_READ, -1));
-        CU_ASSERT_EQUAL(read(ends[1], &c, 1), 1);
+                      brood_await_fd(os_sock(ends[1]), BROOD_AWAIT_READ, -1));
+        CU_ASSERT_EQUAL(recv(os_sock(ends[1]), &c, 1, 0), 1);
     }
     ASSERT_STATUS(APR_SUCCESS, outcome(task));
     stop_loop();

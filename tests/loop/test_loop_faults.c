@@ -212,6 +212,7 @@ static int use_in_child(void *baton)
 
 static void a_forked_child_is_refused(void)
 {
+    TEST_NEEDS_FORK();
     start_loop();
     CU_ASSERT_EQUAL(test_in_child(use_in_child, NULL), 0);
     ASSERT_STATUS(APR_SUCCESS, outcome(submit(nothing, NULL)));

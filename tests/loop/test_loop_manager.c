@@ -268,7 +268,7 @@ static void a_type_protects(void)
 /* What the hooks and handlers saw, in order. */
 static char story[200];
 
-static void tell(const char *what)
+static void say(const char *what)
 {
     strncat(story, what, sizeof(story) - strlen(story) - 1);
 }
@@ -276,7 +276,7 @@ static void tell(const char *what)
 static apr_status_t from_hook(void *baton, void **result)
 {
     (void)result;
-    tell(baton);
+    say(baton);
     return APR_SUCCESS;
 }
 
@@ -284,25 +284,25 @@ static void on_start(struct event_base *base, void *baton)
 {
     brood_loop_manager_t *here = NULL;
 
-    tell(base && baton == story ? "start " : "? ");
+    say(base && baton == story ? "start " : "? ");
     brood_loop_manager_current(&here);
-    tell(here == loop ? "" : "elsewhere ");
+    say(here == loop ? "" : "elsewhere ");
     if (brood_loop_manager_submit(NULL, here, from_hook, (void *)"task ", NULL)
         != APR_SUCCESS)
-        tell("refused ");
+        say("refused ");
 }
 
 static void on_stop(struct event_base *base, void *baton)
 {
-    tell(base && baton == story ? "stop " : "? ");
+    say(base && baton == story ? "stop " : "? ");
     if (brood_loop_manager_submit(NULL, loop, nothing, NULL, NULL)
         == BROOD_ESTOPPED)
-        tell("(refused) ");
+        say("(refused) ");
 }
 
 static void on_exit_hook(struct event_base *base, void *baton)
 {
-    tell(base && baton == story ? "exit" : "?");
+    say(base && baton == story ? "exit" : "?");
 }
 
 static void hooks_run_in_order(void)

@@ -6,10 +6,8 @@
 
 #include <brood/errors.h>
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "support/support.h"
 
@@ -79,27 +77,6 @@ static void a_hook_may_log(void)
     brood_log_hook_set(NULL, NULL);
 }
 
-/* What `speak` writes to standard error. */
-static const char *standard_error_of(void (*speak)(void))
-{
-    static char text[400];
-    const int saved = dup(STDERR_FILENO);
-    ssize_t n = 0;
-    int ends[2];
-
-    if (pipe(ends))
-        return "no pipe";
-    dup2(ends[1], STDERR_FILENO);
-    speak();
-    dup2(saved, STDERR_FILENO);
-    close(saved);
-    close(ends[1]);
-    n = read(ends[0], text, sizeof(text) - 1);
-    close(ends[0]);
-    text[n > 0 ? n : 0] = '\0';
-    return text;
-}
-
 static void speak_at_all_levels(void)
 {
     brood__log(BROOD_LOG_ERROR, "a");
@@ -115,7 +92,7 @@ static void report_two(void)
 
 static void without_a_hook_lines_go_to_standard_error(void)
 {
-    CU_ASSERT_STRING_EQUAL(standard_error_of(speak_at_all_levels),
+    CU_ASSERT_STRING_EQUAL(platform_standard_error(speak_at_all_levels),
                            "brood: error: a\n"
                            "brood: warning: b\n"
                            "brood: info: c\n");
@@ -132,7 +109,7 @@ static void an_unread_failure_goes_to_its_hook_or_to_the_log(void)
     CU_ASSERT_EQUAL(g_told.status, APR_EGENERAL);
     CU_ASSERT_STRING_EQUAL(g_told.name, "render");
     brood_unobserved_hook_set(NULL, NULL);
-    text = standard_error_of(report_two);
+    text = platform_standard_error(report_two);
     CU_ASSERT(strstr(text, "brood: warning: task render failed and nobody read"
                            " it: The task was canceled (")
               != NULL);

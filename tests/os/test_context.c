@@ -2,7 +2,7 @@
 
 /*
  * test_context.c: two stacks take turns, and neither notices.
- * test_context_ucontext.c runs the same with the other switch.
+ * test_context_system.c runs the same with the other switch.
  */
 
 #include "os/os.h"
@@ -230,7 +230,8 @@ static void the_stack_is_aligned_and_almost_all_there(void)
     make(&coroutine, stand_aligned);
     resume(&coroutine);
     CU_ASSERT_EQUAL(coroutine.value, 0);
-    CU_ASSERT(coroutine.rounds > STACK - 4096 && coroutine.rounds < STACK);
+    CU_ASSERT(BROOD__CONTEXT_BRINGS_STACK
+              || (coroutine.rounds > STACK - 4096 && coroutine.rounds < STACK));
     drop(&coroutine);
 }
 
@@ -418,7 +419,7 @@ static void an_overflow_kills_and_does_not_spread(void)
 
     make(&coroutine, overflow);
     CU_ASSERT_EQUAL(test_in_child(overflow_in_child, &coroutine),
-                    128 + SIGSEGV);
+                    CHILD_CRASHED);
     drop(&coroutine);
 }
 
@@ -446,7 +447,7 @@ static void an_entry_that_returns_aborts(void)
         APR_SUCCESS, brood__os_context_make(&coroutine.self, &coroutine.stack,
                                             return_from_entry, NULL));
     CU_ASSERT_EQUAL(test_in_child(resume_and_return, &coroutine),
-                    128 + SIGABRT);
+                    CHILD_ABORTED);
     drop(&coroutine);
 }
 

@@ -8,7 +8,6 @@
 #include "os/os.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include "support/support.h"
 
@@ -178,30 +177,6 @@ static void no_wake_up_is_lost_in_a_ping_pong(void)
     CU_ASSERT_EQUAL(brood__load(&g_word, relaxed), rounds);
 }
 
-static void do_nothing(int signal_number)
-{
-    (void)signal_number;
-}
-
-static void a_signal_is_not_the_end_of_the_time(void)
-{
-    struct sigaction act = { 0 };
-    struct sigaction old;
-    pthread_t thread;
-
-    act.sa_handler = do_nothing;
-    sigaction(SIGUSR1, &act, &old);
-    reset();
-    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, sleeper, NULL), 0);
-    WAIT_UNTIL(brood__load(&g_asleep, relaxed) == 1);
-    pthread_kill(thread, SIGUSR1);
-    CU_ASSERT_EQUAL(brood__load(&g_woken, relaxed), 0);
-    brood__store(&g_word, 1, release);
-    brood__os_unpark_one(&g_word);
-    pthread_join(thread, NULL);
-    sigaction(SIGUSR1, &old, NULL);
-}
-
 static const test_t tests[] = {
     TEST(a_changed_word_does_not_sleep),
     TEST(no_time_is_over_at_once),
@@ -212,6 +187,5 @@ static const test_t tests[] = {
     TEST(each_single_wake_reaches_a_sleeper),
     TEST(words_do_not_wake_each_other),
     TEST(no_wake_up_is_lost_in_a_ping_pong),
-    TEST(a_signal_is_not_the_end_of_the_time),
 };
 HARNESS_MAIN_BARE("park", tests)

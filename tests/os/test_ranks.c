@@ -12,33 +12,16 @@
 #endif
 #include "os/lock.c"
 
-#include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "support/support.h"
-
-#define ABORTED (128 + SIGABRT)
 
 static char g_said[200]; /* what the last child wrote to stderr */
 
 /* Run `fn` in a child, and keep what it says before it dies. */
 static int outcome(int (*fn)(void *))
 {
-    FILE *said = tmpfile();
-    const int saved = dup(STDERR_FILENO);
-    int result;
-
-    CU_ASSERT_FATAL(said != NULL && saved >= 0);
-    memset(g_said, 0, sizeof(g_said));
-    dup2(fileno(said), STDERR_FILENO);
-    result = test_in_child(fn, NULL);
-    dup2(saved, STDERR_FILENO);
-    close(saved);
-    rewind(said);
-    (void)!fread(g_said, 1, sizeof(g_said) - 1, said);
-    fclose(said);
-    return result;
+    return test_in_child_said(fn, NULL, g_said, sizeof(g_said));
 }
 
 static brood__lock_t g_queue = BROOD__LOCK_INIT(BROOD__RANK_SERIAL);
@@ -99,26 +82,26 @@ static int take_upwards(void *unused)
 
 static void the_wrong_order_dies_and_says_which(void)
 {
-    CU_ASSERT_EQUAL(outcome(take_downwards), ABORTED);
+    CU_ASSERT_EQUAL(outcome(take_downwards), CHILD_ABORTED);
     CU_ASSERT_PTR_NOT_NULL(strstr(g_said, "lock order: REGISTRY "));
     CU_ASSERT_PTR_NOT_NULL(strstr(g_said, " taken while SERIAL "));
 }
 
 static void two_locks_of_a_rank_die(void)
 {
-    CU_ASSERT_EQUAL(outcome(take_two_of_a_rank), ABORTED);
-    CU_ASSERT_EQUAL(outcome(take_twice), ABORTED);
+    CU_ASSERT_EQUAL(outcome(take_two_of_a_rank), CHILD_ABORTED);
+    CU_ASSERT_EQUAL(outcome(take_twice), CHILD_ABORTED);
 }
 
 static void letting_go_of_nothing_dies(void)
 {
-    CU_ASSERT_EQUAL(outcome(let_go_of_nothing), ABORTED);
+    CU_ASSERT_EQUAL(outcome(let_go_of_nothing), CHILD_ABORTED);
     CU_ASSERT_PTR_NOT_NULL(strstr(g_said, "let go of but not held"));
 }
 
 static void user_code_under_a_lock_dies(void)
 {
-    CU_ASSERT_EQUAL(outcome(run_user_code_under_a_lock), ABORTED);
+    CU_ASSERT_EQUAL(outcome(run_user_code_under_a_lock), CHILD_ABORTED);
     CU_ASSERT_PTR_NOT_NULL(strstr(g_said, "while user code would run"));
 }
 

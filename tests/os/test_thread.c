@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* test_thread.c: our threads start, are named, keep out of signals, and go. */
+/* test_thread.c: our threads start, have their stack, and go. */
 
 #include "os/thread.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/fault.h"
@@ -17,8 +13,6 @@
 
 /* What a thread saw; read after its join. */
 typedef struct seen_t {
-    char name[64];
-    sigset_t mask;
     size_t stack;
     size_t stack_again;
 } seen_t;
@@ -27,8 +21,6 @@ static void look_around(void *arg)
 {
     seen_t *seen = arg;
 
-    pthread_getname_np(pthread_self(), seen->name, sizeof(seen->name));
-    pthread_sigmask(SIG_SETMASK, NULL, &seen->mask);
     seen->stack = brood__os_stack_left();
     seen->stack_again = brood__os_stack_left();
 }
@@ -44,52 +36,6 @@ static seen_t seen_by_thread(const char *name, size_t stack_size)
     if (thread)
         brood__thread_join(thread);
     return seen;
-}
-
-static void names_are_cut_between_characters(void)
-{
-    static const char *const rows[][2] = {
-        { "brood/io", "brood/io" },
-        { "exactly-15-byte", "exactly-15-byte" },
-        { "more-than-15-bytes", "more-than-15-by" },
-        { "fourteen-byte-\xc3\xa9", "fourteen-byte-" },
-        { "thirteen-byte\xc3\xa9", "thirteen-byte\xc3\xa9" },
-        { "twelve-bytes\xf0\x9f\x90\xa3\xf0\x9f\x90\xa3", "twelve-bytes" },
-        { "eleven-byte\xf0\x9f\x90\xa3!", "eleven-byte\xf0\x9f\x90\xa3" },
-        { "much longer than any platform takes, whatever it is, really",
-          "much longer tha" },
-    };
-    size_t i;
-
-    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        seen_t seen = seen_by_thread(rows[i][0], 0);
-
-        CU_ASSERT_STRING_EQUAL(seen.name, rows[i][1]);
-    }
-}
-
-static void a_thread_may_have_no_name(void)
-{
-    CU_ASSERT(seen_by_thread(NULL, 0).name[0]);
-    CU_ASSERT(seen_by_thread("", 0).name[0]); /* it has its starter's */
-}
-
-static void only_synchronous_signals_reach_a_thread(void)
-{
-    static const int open_signals[] = { SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
-                                        SIGTRAP, SIGABRT, SIGSYS };
-    static const int shut_signals[] = { SIGINT,  SIGTERM, SIGCHLD, SIGALRM,
-                                        SIGPIPE, SIGUSR1, SIGHUP };
-    seen_t seen = seen_by_thread("signals", 0);
-    sigset_t mine;
-    size_t i;
-
-    for (i = 0; i < 7; i++) {
-        CU_ASSERT_FALSE(sigismember(&seen.mask, open_signals[i]));
-        CU_ASSERT(sigismember(&seen.mask, shut_signals[i]));
-    }
-    pthread_sigmask(SIG_SETMASK, NULL, &mine);
-    CU_ASSERT_FALSE(sigismember(&mine, SIGINT)); /* the starter's is as was */
 }
 
 static void the_stack_has_the_size_that_was_asked_for(void)
@@ -202,25 +148,23 @@ static void detached_threads_free_themselves(void)
     WAIT_UNTIL((brood__thread_reap(), brood__alloc_live() == before));
 }
 
-static atomic_int g_tid;
-
-static void tell_tid(void *unused)
+static void open_gate(void *gate)
 {
-    (void)unused;
-    brood__store(&g_tid, (int)syscall(SYS_gettid), relaxed);
+    brood__gate_open(gate);
 }
 
 static void a_thread_may_be_detached_after_its_end(void)
 {
     const size_t before = brood__alloc_live();
+    const long threads = platform_threads();
     brood__thread_t *thread = NULL;
+    brood__gate_t gate;
 
-    brood__store(&g_tid, 0, relaxed);
-    ASSERT_STATUS_FATAL(
-        APR_SUCCESS, brood__thread_start(&thread, tell_tid, NULL, "ended", 0));
-    WAIT_UNTIL(brood__load(&g_tid, relaxed));
-    WAIT_UNTIL(syscall(SYS_tgkill, getpid(), brood__load(&g_tid, relaxed), 0)
-               != 0);
+    brood__gate_init(&gate);
+    ASSERT_STATUS_FATAL(APR_SUCCESS, brood__thread_start(&thread, open_gate,
+                                                         &gate, "ended", 0));
+    (void)brood__gate_wait(&gate, -1);
+    WAIT_UNTIL(platform_threads() <= threads);
     brood__thread_detach(thread);
     CU_ASSERT_EQUAL(brood__alloc_live(), before);
 }
@@ -268,9 +212,6 @@ static void the_exit_hook_runs_for_threads_that_set_it(void)
 }
 
 static const test_t tests[] = {
-    TEST(names_are_cut_between_characters),
-    TEST(a_thread_may_have_no_name),
-    TEST(only_synchronous_signals_reach_a_thread),
     TEST(the_stack_has_the_size_that_was_asked_for),
     TEST(what_is_left_shrinks_as_calls_nest),
     TEST(a_refused_thread_leaves_nothing),

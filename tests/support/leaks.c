@@ -4,16 +4,13 @@
 
 #include "support/leaks.h"
 
-#include <dirent.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "support/support.h"
 
 #define LONGEST_MS 1000
 
-static long entries_of(const char *path);
 static unsigned grown(const leaks_t *before, const leaks_t *now,
                       unsigned keeps);
 static void say(unsigned kind, const leaks_t *before, const leaks_t *now,
@@ -22,14 +19,13 @@ static void say(unsigned kind, const leaks_t *before, const leaks_t *now,
 void leaks_count(leaks_t *leaks)
 {
     leaks->memory = (long)brood__alloc_live();
-    leaks->threads = entries_of("/proc/self/task");
-    leaks->descriptors = entries_of("/proc/self/fd");
+    leaks->threads = platform_threads();
+    leaks->descriptors = platform_descriptors();
 }
 
 unsigned leaks_find(const leaks_t *before, unsigned keeps, char *text,
                     unsigned len)
 {
-    static const struct timespec one_ms = { 0, 1000000 };
     leaks_t now;
     unsigned kind;
     int waited;
@@ -39,25 +35,12 @@ unsigned leaks_find(const leaks_t *before, unsigned keeps, char *text,
         kind = grown(before, &now, keeps);
         if (!kind || waited == LONGEST_MS)
             break;
-        nanosleep(&one_ms, NULL);
+        platform_nap(1000);
     }
 
     if (kind)
         say(kind, before, &now, text, len);
     return kind;
-}
-
-static long entries_of(const char *path)
-{
-    DIR *folder = opendir(path);
-    long n = 0;
-
-    if (!folder)
-        return -1;
-    while (readdir(folder))
-        n++;
-    closedir(folder);
-    return n;
 }
 
 static unsigned grown(const leaks_t *before, const leaks_t *now, unsigned keeps)

@@ -6,15 +6,9 @@
 
 #include <brood/errors.h>
 
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "support/leaks.h"
 
@@ -23,16 +17,15 @@
 
 apr_pool_t *test_pool;
 
-/* All for the main thread, but what the signal handler reads. */
+/* All for the main thread. */
 static const test_t **g_running; /* the selected tests, in order */
+static const test_t *g_tests;    /* all of the program's */
 static unsigned g_done;          /* tests that ended */
 static leaks_t g_before;
 static const char *g_skipped; /* why, or NULL */
-static char g_hung[200];      /* what the signal handler says */
 static unsigned g_timeout;
-static int g_want_stacks;
 
-static unsigned select_tests(const harness_t *harness, int argc,
+static unsigned select_tests(const harness_t *harness, int only, int argc,
                              const char *const *argv);
 static int chosen(const test_t *test, int argc, const char *const *argv);
 static void read_environment(void);
@@ -45,24 +38,23 @@ static void end_test(void);
 static void report_test(const CU_pTest test, const CU_pSuite suite,
                         const CU_pFailureRecord failures);
 static void limit_time(const char *what);
-static void on_alarm(int signal_number);
-static void print_stacks(void);
 static void print_sentence(const char *name);
 static void describe(apr_status_t status, char *text, size_t len);
 
 int harness_main(const harness_t *harness, int argc, const char *const *argv)
 {
+    const int only = platform_begin();
     unsigned n;
     int result;
 
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     if (argc == 2 && !strcmp(argv[1], "-l")) {
         for (n = 0; n < harness->n_tests; n++)
             puts(harness->tests[n].name);
         return 0;
     }
 
-    n = select_tests(harness, argc, argv);
+    n = select_tests(harness, only, argc, argv);
     if (!n) {
         fprintf(stderr, "usage: %s [-l | part of a test's name...]\n", argv[0]);
         return EXIT_HARNESS;
@@ -98,12 +90,10 @@ void test_status(apr_status_t expected, apr_status_t actual, const char *expr,
 
 void test_pause(unsigned rounds)
 {
-    static const struct timespec a_while = { 0, 200000 };
-
     if (rounds < 100)
-        sched_yield();
+        platform_yield();
     else
-        nanosleep(&a_while, NULL);
+        platform_nap(200);
 }
 
 unsigned test_rounds(unsigned usual)
@@ -117,23 +107,17 @@ unsigned test_rounds(unsigned usual)
 
 int test_in_child(int (*fn)(void *baton), void *baton)
 {
-    static const struct rlimit no_core = { 0, 0 };
-    int status;
-    pid_t pid;
-
-    fflush(NULL);
-    pid = fork();
-    if (pid == 0) {
-        setrlimit(RLIMIT_CORE, &no_core);
-        alarm(g_timeout); /* a child does not inherit it */
-        _exit(fn(baton) & 127);
-    }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid)
-        return EXIT_HARNESS;
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    return platform_child(fn, baton, g_timeout ? g_timeout : DEFAULT_TIMEOUT,
+                          NULL, 0);
 }
 
-static unsigned select_tests(const harness_t *harness, int argc,
+int test_in_child_said(int (*fn)(void *baton), void *baton, char *said,
+                       size_t size)
+{
+    return platform_child(fn, baton, g_timeout, said, size);
+}
+
+static unsigned select_tests(const harness_t *harness, int only, int argc,
                              const char *const *argv)
 {
     unsigned n = 0;
@@ -143,7 +127,7 @@ static unsigned select_tests(const harness_t *harness, int argc,
     if (!g_running)
         return 0;
     for (i = 0; i < harness->n_tests; i++)
-        if (chosen(&harness->tests[i], argc, argv))
+        if (only < 0 ? chosen(&harness->tests[i], argc, argv) : only == (int)i)
             g_running[n++] = &harness->tests[i];
     return n;
 }
@@ -172,8 +156,6 @@ static void read_environment(void)
     long seconds = text ? strtol(text, NULL, 10) : 0;
 
     g_timeout = seconds > 0 ? (unsigned)seconds : DEFAULT_TIMEOUT;
-    g_want_stacks = getenv("BROOD_TEST_GDB") != NULL;
-    signal(SIGALRM, on_alarm);
 }
 
 static int register_tests(const harness_t *harness, unsigned n)
@@ -206,7 +188,9 @@ static int run_tests(const harness_t *harness, unsigned n)
     if (harness->warm_up)
         harness->warm_up();
 
+    g_tests = harness->tests;
     printf("1..%u\n", n);
+    fflush(stdout);
     CU_set_test_complete_handler(report_test);
     CU_run_all_tests();
     failed = CU_get_number_of_tests_failed();
@@ -214,7 +198,7 @@ static int run_tests(const harness_t *harness, unsigned n)
 
     limit_time("the end");
     harness->end();
-    alarm(0);
+    platform_limit(0, "");
     return failed || g_done < n ? 1 : 0;
 }
 
@@ -236,6 +220,7 @@ static void *do_nothing(void *unused)
 static void begin_test(void)
 {
     limit_time(g_running[g_done]->name);
+    platform_test((int)(g_running[g_done] - g_tests));
     g_skipped = NULL;
     leaks_count(&g_before);
     apr_pool_create(&test_pool, NULL);
@@ -260,7 +245,7 @@ static void report_test(const CU_pTest test, const CU_pSuite suite,
 
     (void)suite;
     g_done++;
-    alarm(0);
+    platform_limit(0, "");
     printf("%s %u - ", failures ? "not ok" : "ok", g_done);
     print_sentence(test->pName);
     if (g_skipped && !failures)
@@ -269,39 +254,12 @@ static void report_test(const CU_pTest test, const CU_pSuite suite,
     for (f = failures; f; f = f->pNext)
         printf("# %s:%u: %s\n", f->strFileName, f->uiLineNumber,
                f->strCondition);
+    fflush(stdout); /* not everywhere does a line end do that */
 }
 
 static void limit_time(const char *what)
 {
-    snprintf(g_hung, sizeof(g_hung), "HUNG for %u s: %s\n", g_timeout, what);
-    alarm(g_timeout);
-}
-
-/* Only what is safe in a signal handler. */
-static void on_alarm(int signal_number)
-{
-    ssize_t written = write(STDERR_FILENO, g_hung, strlen(g_hung));
-
-    (void)signal_number;
-    (void)written;
-    if (g_want_stacks)
-        print_stacks();
-    abort();
-}
-
-/* With BROOD_TEST_GDB set: show where every thread stands. */
-static void print_stacks(void)
-{
-    char pid[20];
-
-    snprintf(pid, sizeof(pid), "%ld", (long)getpid());
-    if (fork() == 0) {
-        dup2(STDERR_FILENO, STDOUT_FILENO);
-        execlp("gdb", "gdb", "-q", "-batch", "-p", pid, "-ex",
-               "thread apply all bt", (char *)NULL);
-        _exit(EXIT_HARNESS);
-    }
-    wait(NULL);
+    platform_limit(g_timeout, what);
 }
 
 static void print_sentence(const char *name)

@@ -39,6 +39,7 @@
 #include <apr_pools.h>
 
 #include "support/door.h"
+#include "support/platform.h"
 
 /* What a test may leave behind, because it starts a service of the process. */
 #define KEEPS_MEMORY      1u
@@ -128,8 +129,18 @@ void test_pause(unsigned rounds);
 /* `usual` rounds, times what the environment variable BROOD_STRESS says. */
 unsigned test_rounds(unsigned usual);
 
-/* Run `fn` in a forked child with a time limit. Returns its result (0 to 127),
- * or 128 plus the number of the signal that killed it. */
+/* Run `fn` in a child with a time limit. Returns its result (0 to 127), or one
+ * of CHILD_* (platform.h). The second form keeps what it says on standard
+ * error. */
 int test_in_child(int (*fn)(void *baton), void *baton);
+int test_in_child_said(int (*fn)(void *baton), void *baton, char *said,
+                       size_t size);
+
+/* For tests of what happens to a copy of this process. */
+#define TEST_NEEDS_FORK()                                                      \
+    do {                                                                       \
+        if (!platform_forks())                                                 \
+            TEST_SKIP("no process is a copy of another here");                 \
+    } while (0)
 
 #endif /* BROOD_TESTS_SUPPORT_H */

@@ -6,7 +6,6 @@
 
 #include <apr_strings.h>
 
-#include <signal.h>
 #include <stdlib.h>
 
 static void *open_the_door(void *door)
@@ -72,7 +71,7 @@ static void a_child_tells_how_it_ended(void)
     int number = 42;
 
     CU_ASSERT_EQUAL(test_in_child(return_the_number, &number), 42);
-    CU_ASSERT_EQUAL(test_in_child(die, NULL), 128 + SIGABRT);
+    CU_ASSERT_EQUAL(test_in_child(die, NULL), CHILD_ABORTED);
 }
 
 static void every_test_has_a_pool_of_its_own(void)
@@ -86,15 +85,15 @@ static void rounds_grow_with_the_environment(void)
     const char *before = getenv("BROOD_STRESS");
     char *saved = before ? apr_pstrdup(test_pool, before) : NULL;
 
-    unsetenv("BROOD_STRESS");
+    platform_setenv("BROOD_STRESS", NULL);
     CU_ASSERT_EQUAL(test_rounds(10), 10);
-    setenv("BROOD_STRESS", "2.5", 1);
+    platform_setenv("BROOD_STRESS", "2.5");
     CU_ASSERT_EQUAL(test_rounds(10), 25);
-    setenv("BROOD_STRESS", "0.001", 1);
+    platform_setenv("BROOD_STRESS", "0.001");
     CU_ASSERT_EQUAL(test_rounds(10), 1);
-    unsetenv("BROOD_STRESS");
+    platform_setenv("BROOD_STRESS", NULL);
     if (saved)
-        setenv("BROOD_STRESS", saved, 1);
+        platform_setenv("BROOD_STRESS", saved);
 }
 
 static const test_t tests[] = {

@@ -80,6 +80,7 @@ static void every_call_says_so(void)
     void *value;
     job_t job;
 
+    TEST_NEEDS_FORK();
     job_init(&job);
     legacy.pool = pool();
     legacy.promise = p.promise;

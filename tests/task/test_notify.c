@@ -30,7 +30,7 @@ static void told_fini(told_t *told)
     door_fini(&told->called);
 }
 
-static void tell(brood_future_t *future, void *baton)
+static void note(brood_future_t *future, void *baton)
 {
     told_t *told = baton;
 
@@ -69,18 +69,18 @@ static void bad_input_registers_nothing(void)
     small.size--;
     large.size++;
     told_init(&told);
-    ASSERT_STATUS(APR_EINVAL, brood_future_notify(NULL, &good, tell, &told));
-    ASSERT_STATUS(APR_EINVAL, brood_future_notify(NULL, NULL, tell, &told));
+    ASSERT_STATUS(APR_EINVAL, brood_future_notify(NULL, &good, note, &told));
+    ASSERT_STATUS(APR_EINVAL, brood_future_notify(NULL, NULL, note, &told));
     ASSERT_STATUS(APR_EINVAL,
                   brood_future_notify(p.future, &good, NULL, &told));
     ASSERT_STATUS(APR_EINVAL,
-                  brood_future_notify(p.future, &none, tell, &told));
+                  brood_future_notify(p.future, &none, note, &told));
     ASSERT_STATUS(APR_EINVAL,
-                  brood_future_notify(p.future, &both, tell, &told));
+                  brood_future_notify(p.future, &both, note, &told));
     ASSERT_STATUS(APR_EINVAL,
-                  brood_future_notify(p.future, &small, tell, &told));
+                  brood_future_notify(p.future, &small, note, &told));
     ASSERT_STATUS(APR_EINVAL,
-                  brood_future_notify(p.future, &large, tell, &told));
+                  brood_future_notify(p.future, &large, note, &told));
     brood_promise_release(p.promise);
     ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_wait_idle(pool(), -1));
     CU_ASSERT_EQUAL(calls(&told), 0);
@@ -95,7 +95,7 @@ static void here_means_on_the_settling_thread(void)
 
     told_init(&told);
     ASSERT_STATUS(APR_SUCCESS,
-                  brood_future_notify(p.future, NULL, tell, &told));
+                  brood_future_notify(p.future, NULL, note, &told));
     CU_ASSERT_EQUAL(calls(&told), 0);
     ASSERT_STATUS(APR_SUCCESS,
                   brood_promise_settle(p.promise, APR_EGENERAL, NULL));
@@ -104,7 +104,7 @@ static void here_means_on_the_settling_thread(void)
     CU_ASSERT_PTR_EQUAL(told.future, p.future);
     ASSERT_STATUS(APR_EGENERAL, told.result);
     ASSERT_STATUS(BROOD_EALREADY,
-                  brood_future_notify(p.future, NULL, tell, &told));
+                  brood_future_notify(p.future, NULL, note, &told));
     CU_ASSERT_EQUAL(calls(&told), 1);
     brood_future_release(p.future);
     told_fini(&told);
@@ -119,13 +119,13 @@ static void a_target_is_told_before_and_after_it_is_settled(void)
     told_init(&before);
     told_init(&after);
     ASSERT_STATUS(APR_SUCCESS,
-                  brood_future_notify(p.future, &target, tell, &before));
+                  brood_future_notify(p.future, &target, note, &before));
     ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_wait_idle(pool(), -1));
     CU_ASSERT_EQUAL(calls(&before), 0);
     ASSERT_STATUS(APR_SUCCESS, brood_promise_settle(p.promise, 0, NULL));
     door_wait(&before.called);
     ASSERT_STATUS(APR_SUCCESS,
-                  brood_future_notify(p.future, &target, tell, &after));
+                  brood_future_notify(p.future, &target, note, &after));
     door_wait(&after.called);
     ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_wait_idle(pool(), -1));
     CU_ASSERT_EQUAL(calls(&before), 1);
@@ -147,7 +147,7 @@ static void the_reference_is_kept_until_the_call_is_over(void)
 
     told_init(&told);
     ASSERT_STATUS(APR_SUCCESS,
-                  brood_future_notify(p.future, &target, tell, &told));
+                  brood_future_notify(p.future, &target, note, &told));
     brood_future_release(p.future);
     ASSERT_STATUS(APR_SUCCESS, brood_promise_settle(p.promise, 0, NULL));
     door_wait(&told.called);
@@ -168,9 +168,9 @@ static void it_runs_in_the_callers_context(void)
     told_init(&here);
     ASSERT_STATUS(APR_SUCCESS, brood_context_set(g_key, &value, NULL));
     ASSERT_STATUS(APR_SUCCESS,
-                  brood_future_notify(p.future, &target, tell, &told));
+                  brood_future_notify(p.future, &target, note, &told));
     ASSERT_STATUS(APR_SUCCESS,
-                  brood_future_notify(p.future, NULL, tell, &here));
+                  brood_future_notify(p.future, NULL, note, &here));
     ASSERT_STATUS(APR_SUCCESS, brood_context_set(g_key, NULL, NULL));
     ASSERT_STATUS(APR_SUCCESS, brood_promise_settle(p.promise, 0, NULL));
     door_wait(&told.called);
@@ -194,9 +194,9 @@ static void a_target_that_does_not_run_refuses(void)
 
     told_init(&told);
     ASSERT_STATUS(BROOD_ESTOPPED,
-                  brood_future_notify(p.future, &stopped, tell, &told));
+                  brood_future_notify(p.future, &stopped, note, &told));
     ASSERT_STATUS(BROOD_ENOTSTARTED,
-                  brood_future_notify(p.future, &never, tell, &told));
+                  brood_future_notify(p.future, &never, note, &told));
     brood_promise_release(p.promise);
     brood_future_release(p.future);
     CU_ASSERT_EQUAL(calls(&told), 0);
@@ -216,7 +216,7 @@ static void a_target_that_stops_calls_it_during_the_stop(void)
 
         told_init(&told);
         ASSERT_STATUS(APR_SUCCESS,
-                      brood_future_notify(p.future, &target, tell, &told));
+                      brood_future_notify(p.future, &target, note, &told));
         ASSERT_STATUS(APR_SUCCESS,
                       brood_thread_manager_stop(target.threads, hows[i], -1));
         CU_ASSERT_EQUAL(calls(&told), 1);
@@ -239,7 +239,7 @@ static void a_canceled_task_is_told_too(void)
     told_init(&told);
     gate = job_submit(&job, one);
     queued = submit(one, returns_baton, NULL, NULL);
-    ASSERT_STATUS(APR_SUCCESS, brood_future_notify(queued, NULL, tell, &told));
+    ASSERT_STATUS(APR_SUCCESS, brood_future_notify(queued, NULL, note, &told));
     ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(queued));
     CU_ASSERT_EQUAL(calls(&told), 1);
     ASSERT_STATUS(BROOD_ECANCELED, told.result);
@@ -312,7 +312,7 @@ static void calls_may_lead_to_calls(void)
     ASSERT_STATUS(APR_SUCCESS, brood_future_notify(p.future, NULL,
                                                    settle_another, q.promise));
     ASSERT_STATUS(APR_SUCCESS,
-                  brood_future_notify(q.future, NULL, tell, &told));
+                  brood_future_notify(q.future, NULL, note, &told));
     brood_future_release(p.future);
     brood_future_release(q.future);
     ASSERT_STATUS(APR_SUCCESS, brood_promise_settle(p.promise, 0, NULL));
@@ -332,7 +332,7 @@ static void without_memory_nothing_is_registered(void)
     told_init(&told);
     do {
         brood__fault_at(BROOD__FAULT_MEMORY, ++n);
-        rv = brood_future_notify(p.future, n % 2 ? &target : NULL, tell, &told);
+        rv = brood_future_notify(p.future, n % 2 ? &target : NULL, note, &told);
         if (rv != APR_SUCCESS) {
             ASSERT_STATUS(APR_ENOMEM, rv);
             CU_ASSERT_EQUAL(brood__alloc_live(), live);
@@ -362,7 +362,7 @@ static void a_call_waits_for_a_thread_that_could_not_be_made(void)
     ASSERT_STATUS_FATAL(APR_SUCCESS, brood_thread_manager_start(lazy, &o));
     told_init(&told);
     ASSERT_STATUS(APR_SUCCESS,
-                  brood_future_notify(p.future, &target, tell, &told));
+                  brood_future_notify(p.future, &target, note, &told));
     brood__fault_at(BROOD__FAULT_THREAD, 1);
     ASSERT_STATUS(APR_SUCCESS, brood_promise_settle(p.promise, 0, NULL));
     CU_ASSERT_FALSE(brood__fault_pending(BROOD__FAULT_THREAD));

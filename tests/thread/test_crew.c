@@ -129,7 +129,7 @@ static void nothing_of_a_hook_is_left_to_the_tasks(void)
 static apr_status_t own_name(void *name, void **value)
 {
     (void)value;
-    pthread_getname_np(pthread_self(), name, 20);
+    platform_thread_name(name, 40);
     return APR_SUCCESS;
 }
 
@@ -142,9 +142,10 @@ static void workers_have_names(void)
         { NULL, NULL, "brood-0" },
         { "", NULL, "brood-0" },
         { "render", "gpu", "gpu-0" },
-        { NULL, "a prefix that is much too long", "a prefix that i" },
+        { NULL, "a prefix that is much too long",
+          "a prefix that is much too long-0" },
     };
-    char name[20];
+    char name[40];
     unsigned i;
 
     for (i = 0; i < COUNT(rows); i++) {
@@ -154,7 +155,8 @@ static void workers_have_names(void)
         options.thread_name_prefix = rows[i].prefix;
         ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_start(pool, &options));
         ASSERT_STATUS(APR_SUCCESS, outcome(submit(pool, own_name, name)));
-        CU_ASSERT_STRING_EQUAL(name, rows[i].expected);
+        CU_ASSERT(strlen(name) >= 15 || !strcmp(name, rows[i].expected));
+        CU_ASSERT(!strncmp(name, rows[i].expected, strlen(name)));
         drain_and_leave(pool);
     }
 }

@@ -285,8 +285,8 @@ static void *consume(void *unused)
     while (brood__load(&g_taken, relaxed) < PRODUCERS * EACH) {
         n = brood__inbox_take(g_inbox, calls, &turn);
         for (i = 0; i < n; i++) {
-            long at = (char *)calls[i].baton - g_batons[0];
-            long of = at / EACH;
+            ptrdiff_t at = (char *)calls[i].baton - g_batons[0];
+            ptrdiff_t of = at / EACH;
 
             brood__add(&g_seen[of][at % EACH], 1, relaxed);
             if (last[of] && last[of] >= (char *)calls[i].baton)

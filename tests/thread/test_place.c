@@ -341,10 +341,12 @@ static int use_in_child(void *pool)
 
 static void a_forked_child_is_refused_everything(void)
 {
-    pool_t *pool = pool_of(2, 2);
     atomic_int counter = 0;
+    pool_t *pool;
     int i;
 
+    TEST_NEEDS_FORK();
+    pool = pool_of(2, 2);
     for (i = 0; i < 20; i++) {
         submit_plain(pool, count, &counter);
         CU_ASSERT_EQUAL(test_in_child(use_in_child, pool), 0);

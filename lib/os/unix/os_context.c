@@ -4,7 +4,7 @@
  * os_context.c: a switch between two stacks, and who has to be told of it.
  *
  * The bare switch is in os_context_swap.c (own assembler) or
- * os_context_ucontext.c. Around it, here, in this order:
+ * os_context_system.c. Around it, here, in this order:
  *
  *   depart(from, to)  the C++ exceptions that `from` handles are put aside;
  *                     ASan and TSan learn that `to` is next

@@ -27,7 +27,7 @@
 
 #include "os/unix/os_internal.h"
 
-#ifndef BROOD_CONTEXT_UCONTEXT
+#ifndef BROOD_CONTEXT_SYSTEM
 
 #include <string.h>
 

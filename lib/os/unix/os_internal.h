@@ -19,7 +19,7 @@ unsigned brood__cgroup_cpus(const char *root);
 size_t brood__page_size(void);
 int brood__advise(void *start, size_t size, int advice);
 
-/* os_context_swap.c, os_context_ucontext.c: the bare switch. A context that
+/* os_context_swap.c, os_context_system.c: the bare switch. A context that
  * was prepared begins in brood__context_run(self) on its own stack. */
 void brood__context_prepare(brood__os_context_t *self);
 void brood__context_swap(brood__os_context_t *from, brood__os_context_t *to);

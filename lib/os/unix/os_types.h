@@ -11,19 +11,22 @@
 #include <time.h>
 
 /*
- * How coroutines switch. BROOD_CONTEXT_UCONTEXT may be defined by hand to have
+ * How coroutines switch. BROOD_CONTEXT_SYSTEM may be defined by hand to have
  * the slow way on any machine, as a test does.
  */
-#if !defined(BROOD_CONTEXT_UCONTEXT)                                           \
+#if !defined(BROOD_CONTEXT_SYSTEM)                                           \
     && !((defined(__x86_64__) && defined(__LP64__))                            \
          || (defined(__aarch64__) && defined(__LP64__)                         \
              && !defined(__AARCH64EB__)))
-#define BROOD_CONTEXT_UCONTEXT 1
+#define BROOD_CONTEXT_SYSTEM 1
 #endif
 
-#ifdef BROOD_CONTEXT_UCONTEXT
+#ifdef BROOD_CONTEXT_SYSTEM
 #include <ucontext.h>
 #endif
+
+/* Does a context run elsewhere than on the stack it was given? */
+#define BROOD__CONTEXT_BRINGS_STACK 0
 
 typedef struct brood__os_cpu_clock_t {
 #ifdef __APPLE__
@@ -65,7 +68,7 @@ typedef struct brood__os_caught_t {
 } brood__os_caught_t;
 
 typedef struct brood__os_context_t {
-#ifdef BROOD_CONTEXT_UCONTEXT
+#ifdef BROOD_CONTEXT_SYSTEM
     ucontext_t machine;
 #else
     void *sp; /* while not running: everything else is saved there */

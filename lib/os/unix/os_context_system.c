@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * os_context_ucontext.c: the bare switch where brood has no assembler.
+ * os_context_system.c: the bare switch where brood has no assembler.
  *
  * swapcontext() asks the kernel for the signal mask each time, which makes a
  * switch some fifty times slower, and puts the mask of each side back. As
@@ -11,7 +11,7 @@
 
 #include "os/unix/os_internal.h"
 
-#ifdef BROOD_CONTEXT_UCONTEXT
+#ifdef BROOD_CONTEXT_SYSTEM
 
 static void begin(unsigned high, unsigned low);
 
