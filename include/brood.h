@@ -11,6 +11,7 @@
 #include <brood/affinity.h>
 #include <brood/async.h>
 #include <brood/await.h>
+#include <brood/buffer.h>
 #include <brood/context.h>
 #include <brood/errors.h>
 #include <brood/export.h>
@@ -20,6 +21,8 @@
 #include <brood/loop_manager.h>
 #include <brood/manager.h>
 #include <brood/observe.h>
+#include <brood/process.h>
+#include <brood/process_manager.h>
 #include <brood/task.h>
 #include <brood/thread_manager.h>
 #include <brood/transaction.h>

@@ -60,7 +60,8 @@
     XX(ABANDONED, 17, "It was given up without being settled or ended")        \
     XX(WORKERDIED, 18, "The worker process died while it ran the task")        \
     XX(CRASHLOOP, 19, "Worker processes die faster than they live")            \
-    XX(FORKED, 20, "The process was forked after brood was initialized")
+    XX(FORKED, 20, "The process was forked after brood was initialized")       \
+    XX(MISMATCH, 21, "The worker process is of another program or version")
 
 /** The codes: BROOD_ECANCELED and so on. */
 enum {

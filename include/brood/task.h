@@ -47,6 +47,9 @@ typedef struct brood_task_t {
 #define BROOD_TASK_QUIET 0x1u
 /** While this task waits, its worker may run tasks that it submitted itself. */
 #define BROOD_WAIT_HELP 0x2u
+/** Running it twice does no harm: a process manager runs it again when its
+ *  worker dies. Means nothing elsewhere. */
+#define BROOD_TASK_IDEMPOTENT 0x4u
 
 /**
  * Settings of one task. Start from BROOD_TASK_OPTIONS_INIT; a field that stays
@@ -57,7 +60,8 @@ typedef struct brood_task_options_t {
     const char *type; /**< task type; read during the submit only */
     const char *name; /**< for people; must outlive the future */
     int priority;     /**< BROOD_PRIORITY_HIGH, _NORMAL, _LOW */
-    unsigned flags;   /**< BROOD_TASK_QUIET, BROOD_WAIT_HELP */
+    unsigned flags;   /**< BROOD_TASK_QUIET, BROOD_WAIT_HELP,
+                           BROOD_TASK_IDEMPOTENT */
     apr_interval_time_t delay;         /**< us before it is queued; it waits
                                             on while no worker can be made */
     apr_interval_time_t queue_timeout; /**< us it may be queued; 0: for ever */

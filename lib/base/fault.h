@@ -19,6 +19,8 @@ typedef enum {
     BROOD__FAULT_THREAD,
     BROOD__FAULT_STACK,
     BROOD__FAULT_DESCRIPTOR,
+    BROOD__FAULT_PROCESS,
+    BROOD__FAULT_PIDFD, /* no process descriptor: the other way is taken */
     BROOD__FAULT_KINDS
 } brood__fault_e;
 

@@ -24,6 +24,9 @@ int brood__advise(void *start, size_t size, int advice);
 void brood__context_prepare(brood__os_context_t *self);
 void brood__context_swap(brood__os_context_t *from, brood__os_context_t *to);
 
+/* os_worker.c: is there something to read, or an end, now? */
+int brood__os_readable(int fd);
+
 /* os_context.c */
 BROOD__NORETURN void brood__context_run(brood__os_context_t *self);
 

@@ -53,6 +53,16 @@ typedef struct brood__os_waker_t {
     int in;  /* what is written to; may be the same */
 } brood__os_waker_t;
 
+/* A descriptor. */
+typedef int brood__os_handle_t;
+#define BROOD__OS_NO_HANDLE (-1)
+
+typedef struct brood__os_process_t {
+    pid_t pid;
+    int watch;   /* a process descriptor, or -1 */
+    int adopted; /* not our child: nobody can be asked how it ended */
+} brood__os_process_t;
+
 typedef struct brood__os_stack_t {
     char *bottom;      /* lowest usable byte; the guard lies below */
     size_t size;       /* usable bytes, whole pages */
