@@ -4,6 +4,7 @@
 
 #include <apr_errno.h>
 
+#include <brood/buffer.h>
 #include <brood/export.h>
 
 /** @file brood/context.h
@@ -19,6 +20,27 @@
 
 /** Names one variable. Made once, lives as long as the process. */
 typedef struct brood_context_key_t brood_context_key_t;
+
+/**
+ * A value as bytes, for another process; called on the submitting thread.
+ *
+ * @param      value what was set.
+ * @param[out] bytes a new buffer; brood releases it.
+ * @return anything but APR_SUCCESS makes the submit fail with it.
+ */
+typedef apr_status_t brood_context_encode_fn(void *value,
+                                             brood_buffer_t **bytes);
+
+/**
+ * A value from bytes, in the worker process, before a task.
+ *
+ * @param      bytes what encode() made; good during the call.
+ * @param      len   how many.
+ * @param[out] value the value, for brood_context_get() in the task.
+ * @return anything but APR_SUCCESS makes the task fail with it.
+ */
+typedef apr_status_t brood_context_decode_fn(const void *bytes, apr_size_t len,
+                                             void **value);
 
 BROOD_BEGIN_DECLS
 
@@ -36,6 +58,30 @@ BROOD_BEGIN_DECLS
  */
 BROOD_API apr_status_t brood_context_key_make(brood_context_key_t **key,
                                               const char *name);
+
+/**
+ * Let the values of a key cross to worker processes (brood/process_manager.h).
+ *
+ * The worker must have done the same for a key of the same name, in its
+ * initializer say; otherwise its tasks do not see the variable.
+ *
+ * @param key     from brood_context_key_make(); its name is what both know.
+ * @param encode  makes bytes of a value.
+ * @param decode  makes a value of bytes.
+ * @param release called once with a decoded value when its task has ended; may
+ *                be NULL.
+ * @retval APR_EINVAL     an argument but @a release is NULL, or the name is
+ *                        longer than 255 bytes.
+ * @retval BROOD_EALREADY the key, or another one of its name, crosses already.
+ *
+ * @threads   any.
+ * @ownership nothing moves.
+ * @blocks    never.
+ */
+BROOD_API apr_status_t brood_context_key_cross(brood_context_key_t *key,
+                                               brood_context_encode_fn *encode,
+                                               brood_context_decode_fn *decode,
+                                               void (*release)(void *value));
 
 /**
  * Set a variable for the current thread or task and for what it submits from

@@ -39,14 +39,12 @@
 typedef apr_status_t brood_process_fn(const void *in, apr_size_t len,
                                       brood_buffer_t **out);
 
-/** A function and its name; a table ends with a NULL name. Stays as it is. */
+/** A function and its name; a table ends with a NULL name. Stays as it is. A
+ *  module exports its table as `brood_process_table`. */
 typedef struct brood_process_entry_t {
     const char *name;     /**< what submits say */
     brood_process_fn *fn; /**< the work */
 } brood_process_entry_t;
-
-/** What a module exports, under the name brood_process_table: its table. */
-#define BROOD_PROCESS_TABLE "brood_process_table"
 
 /** One process of a chain; see brood_process_lineage(). Stays as it is. */
 typedef struct brood_process_id_t {

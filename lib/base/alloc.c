@@ -40,6 +40,18 @@ void *brood__alloc(size_t size)
     return block;
 }
 
+void *brood__alloc_unset(size_t size)
+{
+    void *block;
+
+    if (brood__fault(BROOD__FAULT_MEMORY))
+        return NULL;
+    block = malloc(size ? size : 1);
+    if (block)
+        brood__add(my_stripe(), 1, relaxed);
+    return block;
+}
+
 /* Take more, and keep the true start just below the block: aligned_alloc() is
  * missing on Windows, and gives memory that is not zeroed. */
 void *brood__alloc_aligned(size_t size, size_t align)

@@ -17,7 +17,10 @@
 /* NULL when memory ran out (or a test said so). Zeroed. */
 void *brood__alloc(size_t size);
 
-/* The same, at a multiple of `align` (a power of two). Free with
+/* The same, but not set to anything: for what is large and written at once. */
+void *brood__alloc_unset(size_t size);
+
+/* The first, at a multiple of `align` (a power of two). Free with
  * brood__free_aligned(). */
 void *brood__alloc_aligned(size_t size, size_t align);
 

@@ -4,6 +4,8 @@
 
 #include <brood/context.h>
 
+#include <string.h>
+
 #include <brood/errors.h>
 
 #include "base/alloc.h"
@@ -22,8 +24,15 @@
 struct brood_context_key_t {
     brood__link_t link; /* among all keys; under g_lock */
     uintptr_t number;   /* fixed */
-    char *name;         /* fixed; for people, in a debugger */
+    char *name;         /* fixed; for people, and for another process */
+    int crosses;        /* 0 to 1, once, under g_lock; then the rest is fixed */
+    brood_context_encode_fn *encode;
+    brood_context_decode_fn *decode;
+    void (*release)(void *value);
 };
+
+/* How many cross; most programs have none, and need no lock to know. */
+static atomic_size_t g_crossing;
 
 static brood__lock_t g_lock = BROOD__LOCK_INIT(BROOD__RANK_LEAF);
 static brood__link_t g_keys = { &g_keys, &g_keys }; /* under g_lock */
@@ -60,6 +69,63 @@ apr_status_t brood_context_key_make(brood_context_key_t **key, const char *name)
     brood__unlock(&g_lock);
     *key = k;
     return APR_SUCCESS;
+}
+
+apr_status_t brood_context_key_cross(brood_context_key_t *key,
+                                     brood_context_encode_fn *encode,
+                                     brood_context_decode_fn *decode,
+                                     void (*release)(void *value))
+{
+    apr_status_t rv = brood__life_check();
+    brood__link_t *link;
+
+    if (!key || !encode || !decode || strlen(key->name) > UINT8_MAX)
+        return APR_EINVAL;
+    if (rv != APR_SUCCESS)
+        return rv;
+    brood__lock(&g_lock);
+    BROOD__LIST_EACH (&g_keys, link) {
+        brood_context_key_t *other = BROOD__CONTAINER(link, brood_context_key_t,
+                                                      link);
+
+        if (other->crosses && strcmp(other->name, key->name) == 0)
+            rv = BROOD_EALREADY;
+    }
+    if (rv == APR_SUCCESS) {
+        key->encode = encode;
+        key->decode = decode;
+        key->release = release;
+        key->crosses = 1;
+        brood__add(&g_crossing, 1, release);
+    }
+    brood__unlock(&g_lock);
+    return rv;
+}
+
+int brood__crossing(size_t n, brood__crossing_t *crossing)
+{
+    brood__link_t *link;
+    int found = 0;
+
+    if (brood__load(&g_crossing, acquire) <= n)
+        return 0;
+    brood__lock(&g_lock);
+    BROOD__LIST_EACH (&g_keys, link) {
+        const brood_context_key_t *key = BROOD__CONTAINER(
+            link, brood_context_key_t, link);
+
+        if (!key->crosses || n--)
+            continue;
+        crossing->name = key->name;
+        crossing->key = value_key(key);
+        crossing->encode = key->encode;
+        crossing->decode = key->decode;
+        crossing->release = key->release;
+        found = 1;
+        break;
+    }
+    brood__unlock(&g_lock);
+    return found;
 }
 
 apr_status_t brood_context_set(brood_context_key_t *key, void *value,
@@ -126,6 +192,7 @@ static void free_keys(void)
     brood__link_t *link;
     brood_context_key_t *key;
 
+    brood__store(&g_crossing, 0, relaxed);
     while ((link = brood__list_pop(&g_keys)) != NULL) {
         key = BROOD__CONTAINER(link, brood_context_key_t, link);
         brood__free(key->name);

@@ -17,6 +17,7 @@
  *   REGISTRY   the family tree               get, each, collection
  *   EXECUTOR   one executor                  sleeping, waking, special queues
  *   LOOP       one loop manager              start and stop, its mailbox
+ *   PROCESS    one process manager           hand-over, reading, counters
  *   SERIAL     one serial queue              one push or pop
  *   TIMERS     the deadline service          arm, disarm, expire
  *   COLLECTOR  the collector's queue         one push or pop
@@ -38,6 +39,7 @@ typedef enum {
     BROOD__RANK_REGISTRY,
     BROOD__RANK_EXECUTOR,
     BROOD__RANK_LOOP,
+    BROOD__RANK_PROCESS,
     BROOD__RANK_SERIAL,
     BROOD__RANK_TIMERS,
     BROOD__RANK_COLLECTOR,

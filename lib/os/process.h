@@ -95,6 +95,9 @@ apr_status_t brood__os_channel_receive(brood__os_handle_t end,
                                        brood__os_message_t *message,
                                        brood__os_handle_t *handle, int wait);
 
+/* Until there is something to receive. APR_TIMEUP. */
+apr_status_t brood__os_channel_wait(brood__os_handle_t end, int64_t timeout);
+
 /*
  * A bell that wakes the parent's watcher. ends[0] is watched, ends[1] is the
  * worker's. POSIX: a pipe, since both ends of an eventfd share their flags, so
@@ -103,7 +106,8 @@ apr_status_t brood__os_channel_receive(brood__os_handle_t end,
  */
 apr_status_t brood__os_bell_make(brood__os_handle_t ends[2]);
 void brood__os_bell_ring(brood__os_handle_t end);
-void brood__os_bell_clear(brood__os_handle_t end); /* never blocks */
+/* Never blocks. 0: the other end is closed. */
+int brood__os_bell_clear(brood__os_handle_t end);
 
 /*
  * A doorbell that wakes the one thread of a worker that waits at it. `word` is
@@ -189,9 +193,9 @@ apr_status_t brood__os_watcher_make(brood__os_watcher_t **watcher);
 void brood__os_watcher_free(brood__os_watcher_t *watcher);
 
 /* APR_ENOMEM. `handle` may be watched once, and must be removed before it is
- * closed. */
+ * closed. wait() sets *ready to 1. */
 apr_status_t brood__os_watcher_add(brood__os_watcher_t *watcher,
-                                   brood__os_handle_t handle);
+                                   brood__os_handle_t handle, int *ready);
 void brood__os_watcher_remove(brood__os_watcher_t *watcher,
                               brood__os_handle_t handle);
 
@@ -233,8 +237,8 @@ int64_t brood__os_parent_pid(void);
 apr_status_t brood__os_fork_worker(int64_t *pid, brood__os_handle_t *watch,
                                    const brood__os_handle_t *handles, size_t n);
 
-/* A child of the fork server that has ended; 0: none. */
-int64_t brood__os_reap_any(brood__os_exit_t *how);
+/* Has this child of the fork server ended, and how? Reaps it. */
+int brood__os_reap(int64_t pid, brood__os_exit_t *how);
 
 /* 1: there are fork servers here. */
 int brood__os_can_fork(void);

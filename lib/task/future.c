@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include <brood/buffer.h>
 #include <brood/errors.h>
 
 #include "base/alloc.h"
@@ -28,6 +29,16 @@ static void overrun(brood__timer_t *timer);
 static void tell_all(brood_future_t *future);
 static int end_queued(brood_future_t *future, apr_status_t status);
 static void raise_token(brood_future_t *future, unsigned flags);
+
+int (*brood__elsewhere_poll)(brood_future_t *future);
+int (*brood__elsewhere_sleep)(brood_future_t *future);
+
+apr_status_t brood__elsewhere(void *baton, void **result)
+{
+    (void)baton;
+    (void)result;
+    abort(); /* only its address is used */
+}
 
 /* ---- making ------------------------------------------------------------ */
 
@@ -408,7 +419,9 @@ static void recycle(brood_future_t *future, unsigned state)
 
 static void free_value(const brood_future_t *future, void *value)
 {
-    if (future->extra && future->extra->free_value) {
+    if (future->fn == brood__elsewhere)
+        (void)brood_buffer_release(value);
+    else if (future->extra && future->extra->free_value) {
         brood__lock_none_held();
         future->extra->free_value(value);
     }

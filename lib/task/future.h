@@ -108,6 +108,19 @@ struct brood_future_t {
     brood__scope_t *scope;  /* where it stands; the queue's slot holds it */
 };
 
+/*
+ * A task that runs in another process has this for `fn`, which nobody calls; its
+ * value is a brood_buffer_t; its baton is the process floor's. Its home is a
+ * static object, so that it may be looked at while the task settles.
+ */
+apr_status_t brood__elsewhere(void *baton, void **result);
+
+/* Written by the process floor. Poll for what another process sends, for as
+ * long as that may pay: true when the future is settled. Then, before the
+ * caller sleeps, see to it that its end wakes somebody: true as well. */
+extern int (*brood__elsewhere_poll)(brood_future_t *future);
+extern int (*brood__elsewhere_sleep)(brood_future_t *future);
+
 /* ---- making ------------------------------------------------------------ */
 
 /* A QUEUED future with two references: the queue's and the caller's (so both

@@ -10,7 +10,7 @@
 /* What callers of brood 0.1 pass in `size`. Never changes. */
 #define OPTIONS_SIZE_0_1 BROOD__SIZE_TO(brood_task_options_t, free_value)
 
-#define KNOWN_FLAGS (BROOD_TASK_QUIET | BROOD_WAIT_HELP)
+#define KNOWN_FLAGS (BROOD_TASK_QUIET | BROOD_WAIT_HELP | BROOD_TASK_IDEMPOTENT)
 
 /* Durations are converted to nanoseconds; 290 years fit. */
 #define LONGEST (INT64_MAX / 4000)

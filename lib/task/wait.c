@@ -31,6 +31,7 @@ static apr_status_t read_result(brood_future_t *future, void **value);
 static apr_status_t wait_any(const set_t *set, int64_t deadline,
                              int uninterruptible);
 static int help_one(const set_t *set, int64_t deadline);
+static int poll_for(const set_t *set, int spins);
 static apr_status_t sleep_on(const set_t *set, watcher_t *watchers,
                              int64_t deadline, int uninterruptible);
 static void found(brood__waiter_t *self, brood_future_t *future);
@@ -199,8 +200,7 @@ static apr_status_t wait_any(const set_t *set, int64_t deadline,
         return rv;
     if (ops->help && help_one(set, deadline))
         return APR_SUCCESS;
-    if (any_settled((void *)set)
-        || (ops->spins && brood__spin(any_settled, (void *)set)))
+    if (any_settled((void *)set) || poll_for(set, ops->spins))
         return APR_SUCCESS;
     if (set->n > ON_STACK) {
         watchers = brood__alloc(set->n * sizeof(*watchers));
@@ -232,6 +232,23 @@ static int help_one(const set_t *set, int64_t deadline)
             if (any_settled((void *)set))
                 return 1;
     return 0;
+}
+
+/* Poll, if that may pay here; true when something is settled. What comes from
+ * another process is fetched by whoever polls. */
+static int poll_for(const set_t *set, int spins)
+{
+    apr_size_t i;
+    int found = 0;
+
+    if (spins && set->n == 1 && set->futures[0]->fn == brood__elsewhere)
+        found = brood__elsewhere_poll(set->futures[0]);
+    else if (spins)
+        found = brood__spin(any_settled, (void *)set);
+    for (i = 0; !found && i < set->n; i++)
+        if (set->futures[i]->fn == brood__elsewhere)
+            found = brood__elsewhere_sleep(set->futures[i]);
+    return found;
 }
 
 static apr_status_t sleep_on(const set_t *set, watcher_t *watchers,

@@ -125,6 +125,11 @@ apr_status_t brood__os_channel_receive(brood__os_handle_t end,
     return n == 0 ? APR_EOF : APR_EINVAL;
 }
 
+apr_status_t brood__os_channel_wait(brood__os_handle_t end, int64_t timeout)
+{
+    return brood__os_poll(end, 1, NULL, timeout);
+}
+
 /* The one there is room for. The kernel closes what does not fit. */
 static int take_handle(struct msghdr *header)
 {
@@ -175,7 +180,7 @@ void brood__os_bell_ring(brood__os_handle_t end)
 }
 
 /* What does not fit into one read is read next time. */
-void brood__os_bell_clear(brood__os_handle_t end)
+int brood__os_bell_clear(brood__os_handle_t end)
 {
     char bytes[512];
     ssize_t n;
@@ -183,6 +188,7 @@ void brood__os_bell_clear(brood__os_handle_t end)
     do
         n = read(end, bytes, sizeof(bytes));
     while (n < 0 && errno == EINTR);
+    return n != 0;
 }
 
 #ifdef __linux__
@@ -226,7 +232,7 @@ void brood__os_doorbell_wait(brood__os_handle_t end, atomic_uint *word,
 
     if (brood__load(word, acquire) == seen)
         (void)poll(&fd, 1, -1);
-    brood__os_bell_clear(end);
+    (void)brood__os_bell_clear(end);
 }
 
 #endif

@@ -166,15 +166,14 @@ apr_status_t brood__os_fork_worker(int64_t *pid, brood__os_handle_t *watch,
     return APR_SUCCESS;
 }
 
-int64_t brood__os_reap_any(brood__os_exit_t *how)
+int brood__os_reap(int64_t pid, brood__os_exit_t *how)
 {
     int status = 0;
-    const pid_t pid = waitpid(-1, &status, WNOHANG);
 
-    if (pid <= 0)
+    if (waitpid((pid_t)pid, &status, WNOHANG) != (pid_t)pid)
         return 0;
     how->known = 1;
     how->code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     how->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    return pid;
+    return 1;
 }

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* bury.c: the death of a worker: who had begun, and who had not. */
+
+#include "process/core.h"
+
+#include <brood/errors.h>
+
+#define SLOT(position) ((position) & (BROOD__WIRE_SLOTS - 1))
+#define FORGET         ((int64_t)10 * 1000000000) /* deaths further apart */
+#define MOST_BACKOFF   6                          /* doublings */
+
+static void lose(brood__child_t *child, uint64_t position,
+                 const brood__os_exit_t *how, brood__orders_t *ended);
+static apr_status_t why_lost(const brood__order_t *order);
+static int may_retry(const brood__order_t *order);
+static void count_death(brood_process_manager_t *m, brood__orders_t *ended);
+
+void brood__child_doom(brood__child_t *child)
+{
+    if (child->state == BROOD__CHILD_READY)
+        child->manager->n_ready--;
+    else if (child->state == BROOD__CHILD_STARTING)
+        child->manager->n_starting--;
+    child->state = BROOD__CHILD_ENDING;
+}
+
+void brood__child_kill(brood__child_t *child)
+{
+    brood__child_doom(child);
+    brood__os_process_kill(&child->process);
+}
+
+/* The last ones first, so that they are queued in their order. */
+void brood__child_bury(brood__child_t *child, const brood__os_exit_t *how,
+                       brood__orders_t *ended)
+{
+    brood_process_manager_t *m = child->manager;
+    const int asked = child->wanted_dead || m->killing;
+    uint64_t position, first;
+
+    (void)brood__child_drain(child, ended);
+    first = brood__load(&child->answered, relaxed);
+    for (position = child->next; position > first; position--) {
+        brood__order_t *order = child->sent[SLOT(position - 1)];
+
+        if (order && brood__child_recall(child, position - 1))
+            brood__order_requeue(order);
+        else if (order)
+            lose(child, position - 1, how, ended);
+    }
+    brood__child_doom(child);
+    if (!asked)
+        count_death(m, ended);
+}
+
+/* It had begun. */
+static void lose(brood__child_t *child, uint64_t position,
+                 const brood__os_exit_t *how, brood__orders_t *ended)
+{
+    brood__order_t *order = child->sent[SLOT(position)];
+    brood_process_manager_t *m = child->manager;
+
+    if (may_retry(order))
+        brood__child_fetch(child, position, order);
+    child->sent[SLOT(position)] = NULL;
+    brood__child_crowd(child, -1);
+    if (may_retry(order)) {
+        brood__order_requeue(order);
+        return;
+    }
+    m->failed++;
+    brood__order_end(order, why_lost(order), ended);
+    if (how->known) /* see brood_future_worker_exit() */
+        order->since = how->signal ? (int64_t)how->signal << 8 | 6
+                                   : (int64_t)how->code << 8 | 2;
+}
+
+static apr_status_t why_lost(const brood__order_t *order)
+{
+    const unsigned state = brood__load(&order->future->state, relaxed);
+
+    if (state & BROOD__OVERRAN)
+        return BROOD_EOVERRUN;
+    return order->flags & BROOD__ORDER_KILLED || order->manager->killing
+               ? BROOD_ECANCELED
+               : BROOD_EWORKERDIED;
+}
+
+static int may_retry(const brood__order_t *order)
+{
+    const unsigned state = brood__load(&order->future->state, relaxed);
+
+    return order->flags & BROOD__ORDER_IDEMPOTENT && !(state & BROOD__TOKEN)
+           && !order->manager->killing && !order->manager->cancel
+           && order->tries <= order->manager->set.retries;
+}
+
+/* Nobody asked it to: is this a crash loop? */
+static void count_death(brood_process_manager_t *m, brood__orders_t *ended)
+{
+    const int64_t now = brood__os_now();
+    unsigned doublings;
+
+    if (m->deaths && now - m->first_death > FORGET)
+        m->deaths = 0;
+    if (!m->deaths++)
+        m->first_death = now;
+    doublings = m->deaths - 1 > MOST_BACKOFF ? MOST_BACKOFF : m->deaths - 1;
+    m->next_start = now + (m->set.backoff << doublings);
+    if (m->set.crash_limit >= 0 && m->deaths >= (unsigned)m->set.crash_limit
+        && m->state == BROOD__PM_RUNNING)
+        brood__process_stop(m, 1, BROOD_ECRASHLOOP, ended);
+}

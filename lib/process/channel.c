@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* channel.c: one worker's rings, seen from the parent; see wire.h. */
+
+#include "process/core.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+#define SLOT(position) ((position) & (BROOD__WIRE_SLOTS - 1))
+
+static int put_payload(brood__child_t *child, brood__request_t *request,
+                       brood__order_t *order);
+static void publish(brood__child_t *child, brood__request_t *request);
+static void let_go(brood__child_t *child, brood__order_t *order);
+
+static brood__request_t *next_request(brood__child_t *child)
+{
+    const uint64_t out = child->next - brood__load(&child->answered, relaxed);
+
+    return out < BROOD__WIRE_SLOTS ? &child->down->request[SLOT(child->next)]
+                                   : NULL;
+}
+
+int brood__child_send(brood__child_t *child, brood__order_t *order)
+{
+    brood__request_t *request = next_request(child);
+
+    if (!request || !put_payload(child, request, order))
+        return 0;
+    request->what = BROOD__WIRE_RUN;
+    request->function = order->function;
+    request->size = order->size;
+    request->context = order->context;
+    brood__store(&request->token, 0, relaxed);
+    child->sent[SLOT(child->next)] = order;
+    if (order->flags & BROOD__ORDER_BORROWED) { /* see brood__child_fetch() */
+        order->flags &= (uint16_t)~BROOD__ORDER_BORROWED;
+        order->bytes = NULL;
+    }
+    order->child = child;
+    order->tries++;
+    child->served++;
+    brood__child_crowd(child, 1);
+    publish(child, request);
+    return 1;
+}
+
+int brood__child_quit(brood__child_t *child)
+{
+    brood__request_t *request = next_request(child);
+
+    if (!request)
+        return 0;
+    request->what = BROOD__WIRE_QUIT;
+    request->place = BROOD__WIRE_HERE;
+    request->size = request->context = 0;
+    child->sent[SLOT(child->next)] = NULL;
+    publish(child, request);
+    return 1;
+}
+
+static int put_payload(brood__child_t *child, brood__request_t *request,
+                       brood__order_t *order)
+{
+    brood__os_message_t message = { BROOD__WIRE_BLOCK, order->size,
+                                    child->next };
+    const brood__os_block_t *block = order->bytes;
+    uint64_t at;
+
+    if (order->flags & BROOD__ORDER_BLOCK) {
+        request->place = BROOD__WIRE_IN_BLOCK;
+        return brood__os_channel_send(child->blocks, &message, block->handle)
+               == APR_SUCCESS;
+    }
+    if (order->flags & BROOD__ORDER_BORROWED && !child->sealed)
+        return 0; /* it could not be fetched back */
+    if (order->size <= BROOD__WIRE_INLINE) {
+        request->place = BROOD__WIRE_HERE;
+        if (order->size)
+            memcpy(request->bytes, order->bytes, order->size);
+        return 1;
+    }
+    at = brood__arena_take(&child->arena, order->size);
+    if (at == (uint64_t)-1)
+        return 0;
+    memcpy(child->down->arena + at, order->bytes, order->size);
+    request->place = BROOD__WIRE_IN_ARENA;
+    request->where = at;
+    return 1;
+}
+
+static void publish(brood__child_t *child, brood__request_t *request)
+{
+    child->arena_end[SLOT(child->next)] = child->arena.head;
+    brood__store(&request->ready, ++child->next, release); /* (A) */
+    brood__fence(seq_cst);                                 /* (C) */
+    if (brood__load(&child->up->asleep, relaxed)
+        && brood__swap(&child->up->asleep, 0, relaxed)) {
+        child->manager->wakes++;
+        brood__os_doorbell_ring(child->doorbell, &child->up->asleep);
+    }
+}
+
+int brood__child_recall(brood__child_t *child, uint64_t position)
+{
+    brood__response_t *response = &child->up->response[SLOT(position)];
+    brood__order_t *order = child->sent[SLOT(position)];
+    unsigned long long open = brood__wire_claim(position, BROOD__WIRE_OPEN);
+
+    if (!order
+        || !brood__cas(&response->claim, &open,
+                       brood__wire_claim(position, BROOD__WIRE_RECALLED),
+                       acq_rel))
+        return 0;
+    child->sent[SLOT(position)] = NULL;
+    brood__child_fetch(child, position, order);
+    let_go(child, order);
+    return 1;
+}
+
+/* What the worker cannot have changed. */
+void brood__child_fetch(brood__child_t *child, uint64_t position,
+                        brood__order_t *order)
+{
+    const brood__request_t *request = &child->down->request[SLOT(position)];
+    const unsigned char *from = request->place == BROOD__WIRE_HERE
+                                    ? request->bytes
+                                    : child->down->arena + request->where;
+
+    if (order->bytes || !order->size)
+        return;
+    order->bytes = brood__alloc_unset(order->size);
+    if (order->bytes) {
+        memcpy(order->bytes, from, order->size);
+        order->flags |= BROOD__ORDER_OWNED;
+    } else {
+        order->flags |= BROOD__ORDER_LOST;
+    }
+}
+
+static void let_go(brood__child_t *child, brood__order_t *order)
+{
+    order->child = NULL;
+    if (order->tries)
+        order->tries--;
+    brood__child_crowd(child, -1);
+}
+
+uint64_t brood__child_position(const brood__child_t *child,
+                               const brood__order_t *order)
+{
+    uint64_t position = brood__load(&child->answered, relaxed);
+
+    while (position < child->next && child->sent[SLOT(position)] != order)
+        position++;
+    return position;
+}
+
+void brood__child_token(brood__child_t *child, const brood__order_t *order)
+{
+    brood__os_message_t message = { BROOD__WIRE_TOKEN, 0,
+                                    brood__child_position(child, order) };
+
+    brood__store(&child->down->request[SLOT(message.where)].token, 1, release);
+    (void)brood__os_channel_send(child->watch, &message, BROOD__OS_NO_HANDLE);
+}
+
+void brood__child_arm(brood__child_t *child)
+{
+    if (!(child->need & 1))
+        brood__store(&child->down->need, ++child->need, relaxed);
+    brood__fence(seq_cst); /* (D) */
+}
+
+void brood__child_disarm(brood__child_t *child)
+{
+    if (child->need & 1)
+        brood__store(&child->down->need, ++child->need, relaxed);
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * drain.c: reading what a worker wrote. It is a stranger: copy, then check.
+ *
+ * `reading` makes the one who copies a long result without the lock the only
+ * reader of that worker meanwhile.
+ */
+
+#include "process/core.h"
+
+#include <string.h>
+
+#include <brood/errors.h>
+
+#include "base/alloc.h"
+#include "process/result.h"
+#include "task/spin.h"
+
+#define SLOT(position) ((position) & (BROOD__WIRE_SLOTS - 1))
+#define SHORT          4096u /* copied under the lock */
+
+static void copy_head(brood__result_t *result, const brood__response_t *from);
+static int read_one(brood__child_t *child, brood__orders_t *ended);
+static apr_status_t fetch(brood__child_t *child, const brood__result_t *result,
+                          brood_buffer_t **value);
+static apr_status_t fetch_block(brood__child_t *child,
+                                const brood__result_t *result,
+                                brood_buffer_t **value);
+static void finish(brood__child_t *child, brood__order_t *order,
+                   const brood__result_t *result, brood_buffer_t *value,
+                   brood__orders_t *ended);
+static apr_status_t final_status(const brood__order_t *order,
+                                 apr_status_t status);
+
+unsigned brood__child_drain(brood__child_t *child, brood__orders_t *ended)
+{
+    unsigned n = 0;
+
+    while (!child->reading
+           && brood__load(&child->answered, relaxed) < child->next
+           && brood__child_answers(child) && read_one(child, ended))
+        n++;
+    return n;
+}
+
+void brood__child_unref(brood__child_t *child)
+{
+    if (--child->refs == 0)
+        brood__child_close(child);
+}
+
+static void copy_head(brood__result_t *result, const brood__response_t *from)
+{
+    result->where = from->where;
+    result->run_time = from->run_time;
+    result->size = from->size;
+    result->status = from->status;
+    result->place = from->place;
+}
+
+/* 0: it broke the rules, and is being killed. */
+static int read_one(brood__child_t *child, brood__orders_t *ended)
+{
+    const uint64_t position = brood__load(&child->answered, relaxed);
+    brood__order_t *order = child->sent[SLOT(position)];
+    brood_buffer_t *value = NULL;
+    brood__result_t result;
+    int right;
+
+    copy_head(&result, &child->up->response[SLOT(position)]);
+    result.position = position;
+    right = brood__result_check(&result, child->manager->set.limit,
+                                order != NULL);
+    if (!right) {
+        brood__child_kill(child);
+        return 0;
+    }
+    if (order) {
+        result.status = fetch(child, &result, &value);
+        child->sent[SLOT(position)] = NULL;
+    }
+    child->arena.tail = child->arena_end[SLOT(position)];
+    brood__store(&child->answered, position + 1, relaxed);
+    brood__store(&child->down->done, position + 1, release);
+    if (order)
+        finish(child, order, &result, value, ended);
+    return 1;
+}
+
+static apr_status_t fetch(brood__child_t *child, const brood__result_t *result,
+                          brood_buffer_t **value)
+{
+    const brood__response_t *response =
+        &child->up->response[SLOT(result->position)];
+    const void *from = result->place == BROOD__WIRE_HERE
+                           ? response->bytes
+                           : child->up->arena + result->where;
+    brood_process_manager_t *m = child->manager;
+    apr_status_t rv;
+
+    if (result->status != APR_SUCCESS)
+        return result->status;
+    if (!result->size)
+        return APR_SUCCESS;
+    if (result->size > SHORT) {
+        child->reading = 1;
+        child->refs++;
+        brood__unlock(&m->lock);
+    }
+    if (result->place == BROOD__WIRE_IN_BLOCK)
+        rv = fetch_block(child, result, value);
+    else
+        rv = brood_buffer_copy(value, from, result->size);
+    if (result->size > SHORT) {
+        brood__lock(&m->lock);
+        child->reading = 0;
+        child->refs--; /* the supervisor's is there while it has a result */
+    }
+    return rv;
+}
+
+static void drop_block(brood_buffer_t *buffer)
+{
+    brood__os_block_free(buffer->baton);
+    brood__free(buffer->baton);
+}
+
+/* Blocks of positions that were answered otherwise come first. One that cannot
+ * change any more need not be copied. */
+static apr_status_t fetch_block(brood__child_t *child,
+                                const brood__result_t *result,
+                                brood_buffer_t **value)
+{
+    brood__os_block_t *block = brood__alloc(sizeof(*block));
+    brood__os_message_t message;
+    brood__os_handle_t handle;
+    int safe = 0;
+    apr_status_t rv = block ? APR_SUCCESS : APR_ENOMEM;
+
+    while (rv == APR_SUCCESS) {
+        rv = brood__os_channel_receive(child->blocks, &message, &handle, 0);
+        if (rv == APR_SUCCESS && message.where == result->position)
+            break;
+        if (rv == APR_SUCCESS)
+            brood__os_handle_close(handle);
+    }
+    if (rv == APR_SUCCESS)
+        rv = brood__os_block_open(block, handle, result->size, &safe);
+    else if (rv != APR_ENOMEM)
+        rv = APR_EINVAL; /* it said so, and did not */
+    if (rv == APR_SUCCESS && safe)
+        *value = brood__buffer_around(block->base, result->size, drop_block,
+                                      block);
+    else if (rv == APR_SUCCESS)
+        rv = brood_buffer_make(value, result->size);
+    if (rv == APR_SUCCESS && *value && safe)
+        return APR_SUCCESS;
+    if (rv == APR_SUCCESS && *value)
+        rv = brood__os_block_read(block, brood_buffer_data(*value),
+                                  result->size);
+    else if (rv == APR_SUCCESS)
+        rv = APR_ENOMEM;
+    if (block)
+        brood__os_block_free(block);
+    brood__free(block);
+    return rv;
+}
+
+static void finish(brood__child_t *child, brood__order_t *order,
+                   const brood__result_t *result, brood_buffer_t *value,
+                   brood__orders_t *ended)
+{
+    brood_process_manager_t *m = child->manager;
+    const apr_status_t status = final_status(order, result->status);
+    const int64_t run = (int64_t)result->run_time;
+
+    child->run = child->run ? (7 * child->run + run) / 8 : run;
+    if (child->state == BROOD__CHILD_READY)
+        child->deadline = 0;
+    if (child->served % 64 == 1)
+        brood__histogram_add(&m->run_time, run);
+    if (status == APR_SUCCESS) {
+        m->completed++;
+        m->deaths = 0;
+    } else {
+        m->failed++;
+    }
+    if (status != APR_SUCCESS)
+        value = brood_buffer_release(value);
+    brood__child_crowd(child, -1);
+    if (m->set.max_rss) {
+        child->check_rss = 1;
+        brood__supervisor_wake();
+    }
+    brood__order_unload(order);
+    order->bytes = value;
+    brood__order_end(order, status, ended);
+}
+
+/* What it said, unless its end was asked for and it gave in. */
+static apr_status_t final_status(const brood__order_t *order,
+                                 apr_status_t status)
+{
+    const unsigned state = brood__load(&order->future->state, relaxed);
+
+    if (status != BROOD_ECANCELED && status != BROOD_EINTERRUPTED)
+        return status;
+    if (state & BROOD__OVERRAN)
+        return BROOD_EOVERRUN;
+    return state & BROOD__TOKEN ? BROOD_ECANCELED : status;
+}
+
+/* ---- polling ------------------------------------------------------------- */
+
+typedef struct poll_t {
+    brood_future_t *future;
+    brood_process_manager_t *manager;
+    brood__child_t *child;
+} poll_t;
+
+static int read_for(poll_t *poll)
+{
+    brood_process_manager_t *m = poll->manager;
+    brood__orders_t ended = { NULL, NULL };
+    unsigned n;
+
+    brood__lock(&m->lock);
+    n = brood__child_drain(poll->child, &ended);
+    if (n)
+        brood__feed(m, &ended);
+    brood__unlock(&m->lock);
+    brood__orders_settle(&ended);
+    if (n)
+        brood__supervisor_polled();
+    return brood__future_settled(poll->future);
+}
+
+static int arrived(void *baton)
+{
+    poll_t *poll = baton;
+
+    if (brood__child_answers(poll->child) && read_for(poll))
+        return 1;
+    return brood__future_settled(poll->future);
+}
+
+/* Who has the task, with a reference; not while it is queued. */
+static brood__child_t *worker_of(brood_process_manager_t *m,
+                                 brood_future_t *future)
+{
+    brood__order_t *order;
+    brood__child_t *child;
+
+    brood__lock(&m->lock);
+    order = brood__order_of(future);
+    child = order ? order->child : NULL;
+    if (child)
+        child->refs++;
+    brood__unlock(&m->lock);
+    return child;
+}
+
+int brood__process_poll(brood_future_t *future)
+{
+    poll_t poll = { future, brood__order_manager(future), NULL };
+    int found = 0;
+
+    if (!poll.manager)
+        return brood__future_settled(future);
+    poll.child = worker_of(poll.manager, future);
+    if (poll.child) {
+        found = brood__spin(arrived, &poll);
+        brood__lock(&poll.manager->lock);
+        brood__child_unref(poll.child);
+        brood__unlock(&poll.manager->lock);
+    }
+    brood__manager_release(&poll.manager->base);
+    return found;
+}
+
+/* The caller will sleep until the supervisor settles it: have the worker ring
+ * for this result, and look once more. */
+int brood__process_sleep(brood_future_t *future)
+{
+    brood_process_manager_t *m = brood__order_manager(future);
+    brood__orders_t ended = { NULL, NULL };
+    brood__order_t *order;
+
+    if (!m)
+        return brood__future_settled(future);
+    brood__lock(&m->lock);
+    order = brood__order_of(future);
+    if (order && order->child) {
+        brood__child_t *child = order->child;
+
+        brood__child_arm(child);
+        if (brood__child_drain(child, &ended))
+            brood__feed(m, &ended);
+    }
+    brood__unlock(&m->lock);
+    brood__orders_settle(&ended);
+    brood__manager_release(&m->base);
+    return brood__future_settled(future);
+}

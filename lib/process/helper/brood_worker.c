@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * brood_worker.c: the worker process of programs whose main() is not ours. It
+ * loads the module that it is told, takes its table of functions, and becomes a
+ * worker. Started by brood only.
+ */
+
+#include <brood/process.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include <apr_dso.h>
+#include <apr_general.h>
+#include <apr_strings.h>
+
+#define TABLE "brood_process_table"
+
+int main(int argc, const char *const *argv)
+{
+    apr_dso_handle_sym_t table;
+    apr_dso_handle_t *module;
+    apr_pool_t *pool;
+    const char *path;
+    char text[200];
+
+    if (argc < 3 || strncmp(argv[1], "--brood-", 8) != 0) {
+        fprintf(stderr, "brood-worker: started by brood, not by hand\n");
+        return 64;
+    }
+    if (apr_initialize() != APR_SUCCESS
+        || apr_pool_create(&pool, NULL) != APR_SUCCESS)
+        return 70;
+    path = argv[2];
+    if (!strchr(path, '/')) /* by name: from our folder, never from a path */
+        path = apr_pstrcat(pool, BROOD_MODULES "/", path, (char *)NULL);
+    if (apr_dso_load(&module, path, pool) != APR_SUCCESS) {
+        fprintf(stderr, "brood-worker: %s\n",
+                apr_dso_error(module, text, sizeof(text)));
+        return 66;
+    }
+    if (apr_dso_sym(&table, module, TABLE) != APR_SUCCESS) {
+        fprintf(stderr, "brood-worker: %s exports no %s\n", path, TABLE);
+        return 66;
+    }
+    brood_process_main(argc, argv, (const brood_process_entry_t *)table);
+    return 70; /* not reached: we are a worker */
+}

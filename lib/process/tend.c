@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * tend.c: what the supervisor does for one manager each time it is awake.
+ *
+ * Workers are started, watched, ended and buried here and nowhere else. The
+ * manager's lock is let go of while a worker is started.
+ */
+
+#include "process/core.h"
+
+#include <brood/errors.h>
+
+#include "base/alloc.h"
+#include "lineage/life.h"
+#include "observe/log.h"
+#include "process/server.h"
+
+#define HELLO    ((int64_t)60 * 1000000000) /* for a worker to say hello */
+#define UNTOLD   ((int64_t)20000000)        /* where nothing tells of deaths */
+#define AGAIN    ((int64_t)100000000)       /* after a kill */
+#define STOPPING ((int64_t)1000000)         /* between looks */
+
+static void take_ring(brood__child_t *child);
+static void look_after(brood__child_t *child, int thorough, int64_t now,
+                       brood__orders_t *ended);
+static void check_hello(brood__child_t *child, int64_t now,
+                        brood__orders_t *ended);
+static void check_time(brood__child_t *child, int64_t now);
+static void check_use(brood__child_t *child, int64_t now);
+static int has_ended(brood__child_t *child, brood__os_exit_t *how);
+static void remove_child(brood__child_t *child);
+static void ask_to_end(brood__child_t *child, int64_t now);
+static void start_some(brood_process_manager_t *m, int64_t now);
+static void start_one(brood_process_manager_t *m);
+static int rests(brood_process_manager_t *m, int64_t now);
+static void say_why(brood_process_manager_t *m, apr_status_t why);
+static void say_over(brood_process_manager_t *m);
+static void sooner(int64_t *when, int64_t at);
+
+unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
+                     int *over)
+{
+    const int64_t now = brood__os_now();
+    brood__orders_t ended = { NULL, NULL };
+    brood__link_t *link, *next;
+    apr_status_t why;
+    unsigned n = 0;
+
+    brood__lock(&m->lock);
+    for (link = m->children.next; link != &m->children; link = next) {
+        brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
+
+        if (child->bell_ready)
+            take_ring(child);
+        n += brood__child_drain(child, &ended);
+        next = link->next;
+        look_after(child, thorough, now, &ended);
+    }
+    brood__feed(m, &ended);
+    start_some(m, now);
+    *over = rests(m, now);
+    BROOD__LIST_EACH (&m->children, link) {
+        brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
+
+        sooner(when, child->deadline);
+        if (brood__os_process_watch(&child->process) == BROOD__OS_NO_HANDLE)
+            sooner(when, now + UNTOLD);
+    }
+    if (m->next_start > now)
+        sooner(when, m->next_start);
+    if (m->set.idle_timeout > 0 && m->n_ready > (unsigned)m->set.min_workers)
+        sooner(when, now + m->set.idle_timeout / 2 + 1000000);
+    if (m->state == BROOD__PM_STOPPING) /* somebody may be settling */
+        sooner(when, now + STOPPING);
+    why = m->said == m->why ? APR_SUCCESS : m->why;
+    m->said = m->why;
+    brood__unlock(&m->lock);
+    brood__orders_settle(&ended);
+    say_why(m, why);
+    if (*over)
+        say_over(m);
+    return n;
+}
+
+int brood__tend_arm(brood_process_manager_t *m, int on)
+{
+    brood__link_t *link;
+    int found = 0;
+
+    brood__lock(&m->lock);
+    BROOD__LIST_EACH (&m->children, link) {
+        brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
+
+        if (!on) {
+            brood__child_disarm(child);
+            continue;
+        }
+        brood__child_arm(child);
+        if (brood__load(&child->answered, relaxed) < child->next
+            && !child->reading && brood__child_answers(child))
+            found = 1;
+        if (child->state == BROOD__CHILD_STARTING
+            && brood__load(&child->up->hello, acquire))
+            found = 1;
+    }
+    brood__unlock(&m->lock);
+    return found;
+}
+
+static void sooner(int64_t *when, int64_t at)
+{
+    if (at && (*when < 0 || at < *when))
+        *when = at;
+}
+
+/* It rings once for each time it is armed, so that is over. */
+static void take_ring(brood__child_t *child)
+{
+    child->bell_ready = 0;
+    if (!brood__os_bell_clear(child->bell))
+        child->watch_ready = 1; /* it has closed its end */
+    brood__child_disarm(child);
+}
+
+/* ---- one worker ---------------------------------------------------------- */
+
+static void look_after(brood__child_t *child, int thorough, int64_t now,
+                       brood__orders_t *ended)
+{
+    brood__os_exit_t how;
+
+    if ((thorough || child->process_ready || child->watch_ready)
+        && !child->reading && has_ended(child, &how)) {
+        brood__child_bury(child, &how, ended);
+        remove_child(child);
+        return;
+    }
+    if (child->watch_ready) { /* it has closed its end: it is of no use */
+        child->watch_ready = 0;
+        brood__os_watcher_remove(brood__watcher, child->watch);
+        brood__os_watcher_remove(brood__watcher, child->bell);
+        brood__child_kill(child);
+        child->deadline = now + AGAIN;
+    }
+    if (child->state == BROOD__CHILD_STARTING)
+        check_hello(child, now, ended);
+    if (child->deadline && child->deadline <= now)
+        check_time(child, now);
+    if (child->state == BROOD__CHILD_READY)
+        check_use(child, now);
+}
+
+static int has_ended(brood__child_t *child, brood__os_exit_t *how)
+{
+    brood__server_t *server = child->manager->server;
+    const int64_t pid = brood__os_process_id(&child->process);
+    int ended;
+
+    child->process_ready = 0;
+    ended = brood__os_process_ended(&child->process, how);
+    if (server
+        && (ended
+            || brood__os_process_watch(&child->process) == BROOD__OS_NO_HANDLE))
+        ended |= brood__server_exit(server, pid, how);
+    return ended;
+}
+
+static void remove_child(brood__child_t *child)
+{
+    brood_process_manager_t *m = child->manager;
+
+    brood__os_watcher_remove(brood__watcher, child->bell);
+    brood__os_watcher_remove(brood__watcher, child->watch);
+    brood__os_watcher_remove(brood__watcher,
+                             brood__os_process_watch(&child->process));
+    brood__list_remove(&child->link);
+    m->n_children--;
+    brood__child_unref(child);
+}
+
+static void check_hello(brood__child_t *child, int64_t now,
+                        brood__orders_t *ended)
+{
+    const brood__up_t *up = child->up;
+    brood_process_manager_t *m = child->manager;
+    int right;
+
+    if (!brood__load(&child->up->hello, acquire))
+        return;
+    right = up->magic == BROOD__WIRE_MAGIC && up->abi == BROOD__WIRE_ABI
+            && up->sizes == BROOD__WIRE_SIZES
+            && up->pid == brood__os_process_id(&child->process)
+            && (m->set.module || up->hash == brood__table.hash);
+    if (right) {
+        child->state = BROOD__CHILD_READY;
+        child->deadline = 0;
+        child->idle_since = now;
+        m->n_starting--;
+        m->n_ready++;
+        return;
+    }
+    brood__child_kill(child);
+    child->wanted_dead = 1;
+    if (m->state == BROOD__PM_RUNNING)
+        brood__process_stop(m, 1, BROOD_EMISMATCH, ended);
+}
+
+/* A deadline is over: of the start, of a task, or of asking it to end. */
+static void check_time(brood__child_t *child, int64_t now)
+{
+    const uint64_t position = brood__load(&child->answered, relaxed);
+    brood__order_t *order = child->sent[position & (BROOD__WIRE_SLOTS - 1)];
+    const int64_t grace = child->manager->set.grace;
+
+    if (child->state == BROOD__CHILD_STARTING) {
+        brood__child_kill(child); /* this counts as a crash */
+    } else if (child->state == BROOD__CHILD_READY && order) {
+        brood__or(&order->future->state,
+                  (unsigned)(BROOD__TOKEN | BROOD__OVERRAN), relaxed);
+        brood__child_token(child, order);
+        child->wanted_dead = 1;
+    }
+    brood__child_doom(child);
+    if (!child->asked && grace > 0) {
+        child->asked = 1;
+        child->deadline = now + grace;
+        brood__os_process_terminate(&child->process);
+        return;
+    }
+    child->deadline = now + AGAIN;
+    brood__os_process_kill(&child->process);
+}
+
+/* Is it used up, or has it been idle for too long? */
+static void check_use(brood__child_t *child, int64_t now)
+{
+    brood_process_manager_t *m = child->manager;
+    const brood__process_settings_t *set = &m->set;
+
+    if (child->n_out || child->reading)
+        return;
+    if (child->check_rss
+        && brood__os_process_rss(&child->process) < set->max_rss)
+        child->check_rss = 0;
+    if (child->check_rss
+        || (set->max_tasks && child->served >= (uint64_t)set->max_tasks)
+        || (set->idle_timeout > 0 && m->n_ready > (unsigned)set->min_workers
+            && now - child->idle_since >= set->idle_timeout))
+        ask_to_end(child, now);
+}
+
+static void ask_to_end(brood__child_t *child, int64_t now)
+{
+    const int64_t grace = child->manager->set.grace;
+
+    if (child->state == BROOD__CHILD_ENDING)
+        return;
+    if (child->state == BROOD__CHILD_STARTING || !brood__child_quit(child))
+        brood__child_kill(child);
+    child->wanted_dead = 1;
+    brood__child_doom(child);
+    child->deadline = now + (grace > 0 ? grace : 1000000);
+}
+
+/* ---- their number -------------------------------------------------------- */
+
+static void start_some(brood_process_manager_t *m, int64_t now)
+{
+    const unsigned least = m->set.min_workers > 0 ? (unsigned)m->set.min_workers
+                                                  : 0;
+    unsigned up;
+
+    while (m->state == BROOD__PM_STARTING
+           || ((m->state == BROOD__PM_RUNNING
+                || (m->state == BROOD__PM_STOPPING && m->n_queued))
+               && now >= m->next_start)) {
+        up = m->n_ready + m->n_starting;
+        if (m->state == BROOD__PM_STARTING && up == 0 && least == 0) {
+            m->state = BROOD__PM_RUNNING;
+            m->why = APR_SUCCESS;
+            brood__cond_wake_all(&m->changed);
+        }
+        if (up >= (unsigned)m->set.max_workers
+            || (up >= least && !m->demand && !(m->n_queued && up == 0)))
+            break;
+        m->demand = 0;
+        start_one(m);
+    }
+}
+
+/* Lets go of the lock: making a process takes a while. */
+static void start_one(brood_process_manager_t *m)
+{
+    const unsigned number = m->numbers++;
+    brood__child_t *child = NULL;
+    apr_status_t rv = APR_SUCCESS;
+
+    brood__unlock(&m->lock);
+    if (m->server && brood__server_is_dead(m->server)) {
+        brood__server_stop(m->server);
+        m->server = NULL;
+    }
+    if (m->set.start_method == BROOD_START_FORKSERVER && !m->server)
+        rv = brood__server_start(&m->server, m->set.prefix, m->set.module);
+    if (rv == APR_SUCCESS)
+        rv = brood__child_start(&child, m, number);
+    if (rv == APR_SUCCESS)
+        rv = brood__child_watch(child);
+    brood__lock(&m->lock);
+
+    if (rv == APR_SUCCESS) {
+        child->deadline = brood__os_now() + HELLO;
+        brood__list_append(&m->children, &child->link);
+        m->n_children++;
+        m->n_starting++;
+        m->started_all++;
+    } else {
+        m->next_start = brood__os_now()
+                        + (m->set.backoff ? m->set.backoff : 1000000);
+        m->deaths++;
+    }
+    if (m->state == BROOD__PM_STARTING) {
+        m->state = rv == APR_SUCCESS ? BROOD__PM_RUNNING : BROOD__PM_STOPPING;
+        m->why = m->started = rv;
+        brood__cond_wake_all(&m->changed);
+    }
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+static void end_children(brood_process_manager_t *m, int64_t now)
+{
+    brood__link_t *link;
+
+    BROOD__LIST_EACH (&m->children, link) {
+        brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
+
+        if (m->killing && !child->killed) {
+            child->killed = child->wanted_dead = 1;
+            brood__child_kill(child);
+        } else if (!child->n_out && !m->n_queued) {
+            ask_to_end(child, now);
+        }
+    }
+}
+
+/* Arrow (4) of core.h. The lock is held before and after. */
+static int rests(brood_process_manager_t *m, int64_t now)
+{
+    brood__server_t *server;
+
+    if (m->state != BROOD__PM_STOPPING)
+        return 0;
+    end_children(m, now);
+    if (m->n_children || m->n_queued || m->n_delayed
+        || brood__load(&m->unsettled, acquire))
+        return 0;
+    server = m->server;
+    m->server = NULL;
+    brood__unlock(&m->lock);
+    brood__server_stop(server);
+    brood__lock(&m->lock);
+    return 1;
+}
+
+/* The last look at it: it may go, or be started again, when this returns. */
+static void say_over(brood_process_manager_t *m)
+{
+    brood_future_t *rest;
+    int retire;
+
+    brood__lock(&m->lock);
+    m->state = BROOD__PM_RESTING;
+    retire = m->retire;
+    m->retire = 0;
+    rest = m->rest;
+    m->rest = NULL;
+    brood__cond_wake_all(&m->changed);
+    brood__manager_retain(&m->base);
+    brood__unlock(&m->lock);
+    brood__future_settle(rest, APR_SUCCESS, NULL);
+    if (retire)
+        brood__manager_retired(&m->base);
+    brood__manager_release(&m->base);
+}
+
+/* Once for each run that has given up. */
+static void say_why(brood_process_manager_t *m, apr_status_t why)
+{
+    char name[200], text[120];
+
+    if (why != BROOD_ECRASHLOOP && why != BROOD_EMISMATCH)
+        return;
+    brood__log(BROOD_LOG_ERROR, "%s: %s; it takes no more tasks",
+               brood_process_manager_describe(m, name, sizeof(name)),
+               brood_strerror(why, text, sizeof(text)));
+}
