@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* test_death.c: workers die; only what they ran dies with them. */
+
+#include "process/tasks.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* One worker that is replaced at once, and no crash loop. */
+static brood_process_manager_t *one_worker(void)
+{
+    brood_process_manager_options_t o = OPTIONS;
+
+    o.max_workers = 1;
+    o.restart_backoff = 1;
+    o.crash_limit = -1;
+    return process_manager(&o);
+}
+
+static void expect_exit(brood_future_t *future, apr_status_t status, int code,
+                        int number)
+{
+    int c = -9, s = -9;
+
+    ASSERT_STATUS(status, brood_future_get(future, NULL, -1));
+    ASSERT_STATUS(APR_SUCCESS, brood_future_worker_exit(future, &c, &s));
+    CU_ASSERT_EQUAL(c, code);
+    CU_ASSERT_EQUAL(s, number);
+    (void)brood_future_release(future);
+}
+
+static void a_signal_kills_only_its_task(void)
+{
+    static const int signals[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+                                   SIGTERM, SIGKILL, SIGHUP, SIGPIPE };
+    brood_process_manager_t *m = one_worker();
+    char text[16];
+    size_t i;
+
+    for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        (void)snprintf(text, sizeof(text), "%d", signals[i]);
+        expect_exit(process_submit(m, "raise", text), BROOD_EWORKERDIED, -1,
+                    signals[i]);
+        process_expect(m, "echo", "still here", "still here");
+    }
+    process_stop(m);
+}
+
+static void sigint_is_the_parents_business(void)
+{
+    brood_process_manager_t *m = one_worker();
+    char text[16];
+
+    (void)snprintf(text, sizeof(text), "%d", SIGINT);
+    ASSERT_STATUS(APR_SUCCESS, process_end(process_submit(m, "raise", text)));
+    process_stop(m);
+}
+
+static void every_exit_code_is_told(void)
+{
+    static const char *const codes[] = { "0", "1", "2", "127", "255" };
+    brood_process_manager_t *m = one_worker();
+    size_t i;
+
+    for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        expect_exit(process_submit(m, "exit", codes[i]), BROOD_EWORKERDIED,
+                    atoi(codes[i]), 0);
+    process_stop(m);
+}
+
+static void who_had_no_death_has_no_exit_code(void)
+{
+    brood_process_manager_t *m = one_worker();
+    brood_future_t *future = process_submit(m, "echo", "x");
+    int code, number;
+
+    ASSERT_STATUS(APR_SUCCESS, brood_future_wait(future, -1));
+    ASSERT_STATUS(BROOD_ENOTFOUND,
+                  brood_future_worker_exit(future, &code, &number));
+    ASSERT_STATUS(APR_EINVAL, brood_future_worker_exit(future, &code, NULL));
+    ASSERT_STATUS(APR_EINVAL, brood_future_worker_exit(NULL, &code, &number));
+    (void)brood_future_release(future);
+    process_stop(m);
+}
+
+/* All are handed to the one worker while the first one runs. */
+static void what_had_not_begun_goes_to_another_worker(void)
+{
+    enum { N = 20 };
+    brood_process_manager_t *m = one_worker();
+    brood_future_t *first, *rest[N];
+    file_door_t door;
+    int i;
+
+    file_door_init(&door, "begun");
+    first = process_submit(m, "hold", door.path);
+    for (i = 0; i < N; i++)
+        rest[i] = process_submit(m, "echo", "later");
+    WAIT_UNTIL(file_door_is_open(door.path));
+    ASSERT_STATUS(APR_SUCCESS, brood_process_task_kill(first));
+    expect_exit(first, BROOD_ECANCELED, -1, SIGKILL);
+    for (i = 0; i < N; i++)
+        ASSERT_STATUS(APR_SUCCESS, process_end(rest[i]));
+    file_door_fini(&door);
+    process_stop(m);
+}
+
+/* The first run leaves a door open, the second goes through. */
+static void an_idempotent_task_is_run_again(void)
+{
+    brood_process_manager_t *m = one_worker();
+    brood_task_options_t options = BROOD_TASK_OPTIONS_INIT;
+    brood_future_t *future;
+    file_door_t door;
+    char go[220];
+    long worker = process_number(m, "pid", NULL);
+
+    options.flags = BROOD_TASK_IDEMPOTENT;
+    file_door_init(&door, "again");
+    future = process_submit_with(m, "hold", door.path, &options);
+    WAIT_UNTIL(file_door_is_open(door.path));
+    CU_ASSERT_EQUAL(kill((pid_t)worker, SIGKILL), 0);
+    (void)snprintf(go, sizeof(go), "%s.go", door.path);
+    file_door_open(go);
+    ASSERT_STATUS(APR_SUCCESS, process_end(future));
+    file_door_fini(&door);
+    process_stop(m);
+}
+
+static void retries_are_bounded(void)
+{
+    brood_process_manager_options_t o = OPTIONS;
+    brood_task_options_t options = BROOD_TASK_OPTIONS_INIT;
+    brood_stats_t before = BROOD_STATS_INIT, after = BROOD_STATS_INIT;
+    brood_process_manager_t *m;
+    char text[16];
+
+    o.max_workers = 1;
+    o.retries = 3;
+    o.crash_limit = -1;
+    o.restart_backoff = 1;
+    options.flags = BROOD_TASK_IDEMPOTENT;
+    m = process_manager(&o);
+    ASSERT_STATUS(APR_SUCCESS, brood_process_manager_stats(m, &before));
+    (void)snprintf(text, sizeof(text), "%d", SIGKILL);
+    expect_exit(process_submit_with(m, "raise", text, &options),
+                BROOD_EWORKERDIED, -1, SIGKILL);
+    process_expect(m, "echo", "x", "x");
+    ASSERT_STATUS(APR_SUCCESS, brood_process_manager_stats(m, &after));
+    CU_ASSERT_EQUAL(after.started - before.started, 4);
+    process_stop(m);
+}
+
+static void a_crash_loop_trips_the_brake_and_start_recovers(void)
+{
+    brood_process_manager_options_t o = OPTIONS;
+    brood_process_manager_t *m;
+    brood_future_t *future = NULL;
+    int i;
+
+    o.max_workers = 1;
+    o.restart_backoff = 1;
+    o.crash_limit = 3;
+    m = process_manager(&o);
+    for (i = 0; i < 3; i++)
+        ASSERT_STATUS(BROOD_EWORKERDIED,
+                      process_end(process_submit(m, "exit", "1")));
+    CU_ASSERT_FALSE(brood_process_manager_is_running(m));
+    ASSERT_STATUS(BROOD_ECRASHLOOP, brood_process_manager_submit(
+                                        &future, m, "echo", "x", 1, NULL));
+    CU_ASSERT_PTR_NULL(future);
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_process_manager_stop(m, BROOD_STOP_DRAIN, -1));
+    ASSERT_STATUS(BROOD_ECRASHLOOP, brood_process_manager_submit(
+                                        &future, m, "echo", "x", 1, NULL));
+    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_process_manager_start(m, &o));
+    process_expect(m, "echo", "again", "again");
+    process_stop(m);
+}
+
+static void queued_tasks_of_a_crash_loop_are_told(void)
+{
+    enum { N = 10 };
+    brood_process_manager_options_t o = OPTIONS;
+    brood_process_manager_t *m;
+    brood_future_t *futures[N];
+    int i;
+
+    o.max_workers = 1;
+    o.restart_backoff = 1;
+    o.crash_limit = 3;
+    m = process_manager(&o);
+    for (i = 0; i < N; i++)
+        if (brood_process_manager_submit(&futures[i], m, "exit", "9", 1, NULL)
+            != APR_SUCCESS)
+            futures[i] = NULL;
+    for (i = 0; i < N; i++) {
+        apr_status_t rv = futures[i] ? process_end(futures[i])
+                                     : BROOD_ECRASHLOOP;
+
+        ASSERT_STATUS(i < 3 ? BROOD_EWORKERDIED : BROOD_ECRASHLOOP, rv);
+    }
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_process_manager_stop(m, BROOD_STOP_DRAIN, -1));
+}
+
+static void a_run_timeout_ends_the_worker(void)
+{
+    brood_process_manager_t *m = one_worker();
+    brood_task_options_t options = BROOD_TASK_OPTIONS_INIT;
+    brood_future_t *future;
+    file_door_t door;
+
+    options.run_timeout = 50000;
+    file_door_init(&door, "overrun");
+    future = process_submit_with(m, "hold", door.path, &options);
+    expect_exit(future, BROOD_EOVERRUN, -1, SIGTERM);
+    process_expect(m, "echo", "next", "next");
+    file_door_fini(&door);
+    process_stop(m);
+}
+
+static void who_ignores_the_request_is_killed_after_the_grace(void)
+{
+    brood_process_manager_options_t o = OPTIONS;
+    brood_task_options_t options = BROOD_TASK_OPTIONS_INIT;
+    brood_process_manager_t *m;
+    file_door_t door;
+
+    o.max_workers = 1;
+    o.grace = 50000;
+    options.run_timeout = 50000;
+    file_door_init(&door, "ignored");
+    m = process_manager(&o);
+    expect_exit(process_submit_with(m, "ignore_term", door.path, &options),
+                BROOD_EOVERRUN, -1, SIGKILL);
+    process_expect(m, "echo", "next", "next");
+    file_door_fini(&door);
+    process_stop(m);
+}
+
+static void what_a_worker_forked_dies_with_it(void)
+{
+    brood_process_manager_t *m = one_worker();
+    long child = process_number(m, "fork_some", NULL);
+
+    CU_ASSERT_EQUAL(kill((pid_t)child, 0), 0);
+    ASSERT_STATUS(BROOD_EWORKERDIED,
+                  process_end(process_submit(m, "exit", "0")));
+    WAIT_UNTIL(kill((pid_t)child, 0) != 0);
+    process_stop(m);
+}
+
+static void an_idle_worker_that_is_killed_is_replaced(void)
+{
+    brood_process_manager_t *m = one_worker();
+    long worker = process_number(m, "pid", NULL);
+
+    CU_ASSERT_EQUAL(kill((pid_t)worker, SIGKILL), 0);
+    WAIT_UNTIL(kill((pid_t)worker, 0) != 0);
+    CU_ASSERT_NOT_EQUAL(process_number(m, "pid", NULL), worker);
+    process_stop(m);
+}
+
+static const test_t tests[] = {
+    TEST(a_signal_kills_only_its_task),
+    TEST(sigint_is_the_parents_business),
+    TEST(every_exit_code_is_told),
+    TEST(who_had_no_death_has_no_exit_code),
+    TEST(what_had_not_begun_goes_to_another_worker),
+    TEST(an_idempotent_task_is_run_again),
+    TEST(retries_are_bounded),
+    TEST(a_crash_loop_trips_the_brake_and_start_recovers),
+    TEST(queued_tasks_of_a_crash_loop_are_told),
+    TEST(a_run_timeout_ends_the_worker),
+    TEST(who_ignores_the_request_is_killed_after_the_grace),
+    TEST(what_a_worker_forked_dies_with_it),
+    TEST(an_idle_worker_that_is_killed_is_replaced),
+};
+
+PROCESS_MAIN("death", tests)
