@@ -211,7 +211,7 @@ static brood__up_t *up(void)
     return base == MAP_FAILED ? NULL : base;
 }
 
-/* Rubbish over everything that it can write, a seed in `in`. */
+/* Rubbish over everything that it can write, a seed in `in`; never returns. */
 static apr_status_t scribble(const void *in, size_t len, brood_buffer_t **out)
 {
     unsigned char *at = (unsigned char *)up();
@@ -224,6 +224,8 @@ static apr_status_t scribble(const void *in, size_t len, brood_buffer_t **out)
         at[i] = (unsigned char)(x >> 56);
     }
     brood__os_bell_ring(brood__os_worker_handle(BROOD__HANDLE_BELL));
+    while (pause() < 0)
+        ;
     return APR_SUCCESS;
 }
 
@@ -245,6 +247,8 @@ static apr_status_t lie(const void *in, size_t len, brood_buffer_t **out)
         brood__store(&response->full, i + 1, release);
     }
     brood__os_bell_ring(brood__os_worker_handle(BROOD__HANDLE_BELL));
+    while (pause() < 0)
+        ;
     return APR_SUCCESS;
 }
 
