@@ -13,6 +13,7 @@
 #include <brood/observe.h>
 
 #include <brood/loop_manager.h>
+#include <brood/process_manager.h>
 #include <brood/thread_manager.h>
 
 #include <stdarg.h>
@@ -76,7 +77,7 @@ static const family_t families[] = {
     FAMILY("tasks_rejected_total", "counter", rejected, "Refused submits."),
     FAMILY("tasks_queued", "gauge", queued, "Tasks accepted and not begun."),
     FAMILY("tasks_running", "gauge", running, "Tasks begun and not ended."),
-    FAMILY("threads", "gauge", workers, "Threads."),
+    FAMILY("threads", "gauge", workers, "Threads, or worker processes."),
     FAMILY("threads_idle", "gauge", idle, "Threads that sleep."),
     FAMILY("threads_blocked", "gauge", blocked,
            "Threads, or coroutines of a loop, whose task waits."),
@@ -106,6 +107,7 @@ static const struct {
 
 static int add_thread_manager(brood_thread_manager_t *manager, void *baton);
 static int add_loop_manager(brood_loop_manager_t *manager, void *baton);
+static int add_process_manager(brood_process_manager_t *manager, void *baton);
 static shown_t *add(snapshot_t *snapshot, const brood__manager_t *manager,
                     const char *kind);
 static char *append_escaped(char *to, const char *value);
@@ -134,6 +136,8 @@ apr_status_t brood_observe_prometheus(brood_text_fn *write, void *baton)
               : APR_ENOMEM;
     if (rv == APR_SUCCESS)
         rv = brood_loop_manager_each(add_loop_manager, &snapshot);
+    if (rv == APR_SUCCESS)
+        rv = brood_process_manager_each(add_process_manager, &snapshot);
     if (rv == APR_SUCCESS && snapshot.failed)
         rv = APR_ENOMEM;
     if (rv == APR_SUCCESS) {
@@ -168,6 +172,16 @@ static int add_loop_manager(brood_loop_manager_t *manager, void *baton)
 
     if (shown)
         (void)brood_loop_manager_stats(manager, &shown->stats);
+    return !shown;
+}
+
+static int add_process_manager(brood_process_manager_t *manager, void *baton)
+{
+    shown_t *shown = add(baton, (const brood__manager_t *)(void *)manager,
+                         "process");
+
+    if (shown)
+        (void)brood_process_manager_stats(manager, &shown->stats);
     return !shown;
 }
 

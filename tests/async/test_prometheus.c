@@ -5,6 +5,7 @@
 #include <brood/errors.h>
 #include <brood/init.h>
 #include <brood/loop_manager.h>
+#include <brood/process_manager.h>
 #include <brood/observe.h>
 #include <brood/thread_manager.h>
 
@@ -92,6 +93,7 @@ static void labels_are_escaped_and_managers_told_apart(void)
 {
     brood_thread_manager_t *threads;
     brood_loop_manager_t *loop;
+    brood_process_manager_t *processes;
 
     ASSERT_STATUS(APR_SUCCESS,
                   brood_thread_manager_get(&threads, "a\"b\\c\nd", 0));
@@ -100,9 +102,11 @@ static void labels_are_escaped_and_managers_told_apart(void)
                                            BROOD_GET_FORCE_CREATE));
     ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_get(&threads, NULL, 0));
     ASSERT_STATUS(APR_SUCCESS, brood_loop_manager_get(&loop, "", 0));
+    ASSERT_STATUS(APR_SUCCESS, brood_process_manager_get(&processes, "p", 0));
     ASSERT_STATUS(APR_SUCCESS, read_all());
-    CU_ASSERT_EQUAL(lines("brood_manager_threads{manager=\""), 4);
-    CU_ASSERT_EQUAL(lines("brood_manager_"), 4 * (14 + 2 * 34));
+    CU_ASSERT_EQUAL(lines("brood_manager_threads{manager=\""), 5);
+    CU_ASSERT_EQUAL(lines("brood_manager_"), 5 * (14 + 2 * 34));
+    CU_ASSERT(strstr(g_text, ",kind=\"process\",owner=\"") != NULL);
     CU_ASSERT(strstr(g_text, ",id=\"a\\\"b\\\\c\\nd\"} 0\n") != NULL);
     CU_ASSERT(strstr(g_text, ",kind=\"loop\",owner=\"") != NULL);
     CU_ASSERT(strstr(g_text, ",id=\"\"} 0\n") != NULL);
@@ -168,7 +172,7 @@ static void without_memory_nothing_is_written(void)
         }
     } while (rv != APR_SUCCESS && n < 50);
     brood__fault_at(BROOD__FAULT_MEMORY, 0);
-    CU_ASSERT_EQUAL(n, 6); /* the text, two lists, two managers, none */
+    CU_ASSERT_EQUAL(n, 7); /* the text, two lists, two managers, none */
     leave();
 }
 

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* test_process_faults.c: the world refuses: memory, descriptors, processes. */
+
+#include "process/tasks.h"
+
+#include <stdio.h>
+
+#include "base/fault.h"
+
+static brood_process_manager_t *the_manager(void)
+{
+    brood_process_manager_t *m = NULL;
+
+    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_process_manager_get(&m, NULL, 0));
+    return m;
+}
+
+/* A failed start leaves a manager that can be started. */
+static void every_start_may_fail_without_a_trace(void)
+{
+    static const brood__fault_e kinds[] = { BROOD__FAULT_MEMORY,
+                                            BROOD__FAULT_DESCRIPTOR,
+                                            BROOD__FAULT_PROCESS };
+    static const int methods[] = { BROOD_START_SPAWN, BROOD_START_FORKSERVER };
+    brood_process_manager_t *m = the_manager();
+    brood_process_manager_options_t o = OPTIONS;
+    apr_size_t i;
+
+    o.max_workers = 1;
+    o.initializer = "echo";
+    o.initializer_data = "x";
+    o.initializer_size = 1;
+    o.crash_limit = -1;
+    o.restart_backoff = 1;
+    for (i = 0; i < 6; i++) {
+        unsigned n = 0, failed = 0;
+        int pending;
+
+        o.start_method = methods[i / 3];
+        do {
+            apr_status_t rv;
+
+            brood__fault_at(kinds[i % 3], ++n);
+            rv = brood_process_manager_start(m, &o);
+            pending = brood__fault_pending(kinds[i % 3]);
+            brood__fault_at(kinds[i % 3], 0);
+            failed += rv != APR_SUCCESS;
+            if (rv == APR_SUCCESS) {
+                process_expect(m, "echo", "x", "x");
+                process_stop(m);
+            } else {
+                while (brood_process_manager_stop(m, BROOD_STOP_DRAIN, -1)
+                       == APR_TIMEUP)
+                    ;
+            }
+        } while (!pending && n < 100);
+        CU_ASSERT(n > 1 && n < 100);
+        CU_ASSERT(failed > 0);
+    }
+}
+
+/* The task may be refused, or accepted; then it ends, and nothing is lost. */
+static void every_submit_may_fail_without_a_trace(void)
+{
+    static const size_t sizes[] = { 0, 80, 5000, 2000000 };
+    static const brood__fault_e kinds[] = { BROOD__FAULT_MEMORY,
+                                            BROOD__FAULT_DESCRIPTOR };
+    brood_process_manager_t *m = process_manager(NULL);
+    brood_task_options_t options = BROOD_TASK_OPTIONS_INIT;
+    char *bytes = calloc(1, 2000000);
+    apr_size_t i;
+
+    options.queue_timeout = 60000000;
+    for (i = 0; i < 16; i++) {
+        unsigned n = 0;
+        int pending;
+
+        do {
+            brood_future_t *future = NULL;
+            apr_status_t rv;
+
+            brood__fault_at(kinds[i % 2], ++n);
+            rv = brood_process_manager_submit(&future, m, "echo", bytes,
+                                              sizes[i / 4],
+                                              i & 2 ? &options : NULL);
+            pending = brood__fault_pending(kinds[i % 2]);
+            if (rv == APR_SUCCESS)
+                rv = process_end(future);
+            else
+                CU_ASSERT_PTR_NULL(future);
+            pending = pending && brood__fault_pending(kinds[i % 2]);
+            brood__fault_at(kinds[i % 2], 0);
+            CU_ASSERT(rv == APR_SUCCESS || rv == APR_ENOMEM
+                      || rv == APR_EMFILE);
+        } while (!pending && n < 50);
+        CU_ASSERT(n < 50);
+    }
+    free(bytes);
+    process_stop(m);
+}
+
+/* No process descriptors: the end of the channel tells of a death. */
+static void deaths_are_seen_without_process_descriptors(void)
+{
+    brood_process_manager_options_t o = OPTIONS;
+    brood_process_manager_t *m;
+    int i;
+
+    o.max_workers = 1;
+    o.restart_backoff = 1;
+    o.crash_limit = -1;
+    for (i = 0; i < 3; i++) {
+        brood_future_t *future;
+        int code = 0, number = 0;
+
+        brood__fault_at(BROOD__FAULT_PIDFD, 1);
+        m = process_manager(&o);
+        CU_ASSERT_FALSE(brood__fault_pending(BROOD__FAULT_PIDFD));
+        future = process_submit(m, "exit", "7");
+        ASSERT_STATUS(BROOD_EWORKERDIED, brood_future_get(future, NULL, -1));
+        ASSERT_STATUS(APR_SUCCESS,
+                      brood_future_worker_exit(future, &code, &number));
+        CU_ASSERT_EQUAL(code, 7);
+        (void)brood_future_release(future);
+        process_expect(m, "echo", "x", "x");
+        process_stop(m);
+    }
+}
+
+static const test_t tests[] = {
+    TEST_KEEPS(every_start_may_fail_without_a_trace, KEEPS_MEMORY),
+    TEST_KEEPS(every_submit_may_fail_without_a_trace, KEEPS_MEMORY),
+    TEST(deaths_are_seen_without_process_descriptors),
+};
+
+PROCESS_MAIN("process_faults", tests)
