@@ -157,7 +157,7 @@ static void settle_one(brood__order_t *order)
         if (brood__future_drop(future))
             brood__purse_earn(&brood__self.purse, scope);
     } else {
-        if (future->extra && future->extra->timer.reserved)
+        if (future->extra && future->extra->timed)
             (void)brood__timer_disarm(&future->extra->timer);
         brood__purse_earn(&brood__self.purse, scope);
         brood__future_settle(future, status, value);

@@ -300,7 +300,7 @@ static void put(brood_process_manager_t *m, brood__order_t *order,
     brood__feed(m, ended);
 }
 
-/* A place among the timers is reserved: this cannot fail. */
+/* The timers are ready: this cannot fail. */
 static void delay(brood_process_manager_t *m, brood__order_t *order)
 {
     brood__extra_t *extra = order->future->extra;
