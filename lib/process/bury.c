@@ -14,7 +14,6 @@ static void lose(brood__child_t *child, uint64_t position,
                  const brood__os_exit_t *how, brood__orders_t *ended);
 static apr_status_t why_lost(const brood__order_t *order);
 static int may_retry(const brood__order_t *order);
-static void count_death(brood_process_manager_t *m, brood__orders_t *ended);
 
 void brood__child_doom(brood__child_t *child)
 {
@@ -51,7 +50,7 @@ void brood__child_bury(brood__child_t *child, const brood__os_exit_t *how,
     }
     brood__child_doom(child);
     if (!asked)
-        count_death(m, ended);
+        brood__process_death(m, ended);
 }
 
 /* It had begun. */
@@ -96,8 +95,7 @@ static int may_retry(const brood__order_t *order)
            && order->tries <= order->manager->set.retries;
 }
 
-/* Nobody asked it to: is this a crash loop? */
-static void count_death(brood_process_manager_t *m, brood__orders_t *ended)
+void brood__process_death(brood_process_manager_t *m, brood__orders_t *ended)
 {
     const int64_t now = brood__os_now();
     unsigned doublings;
@@ -109,6 +107,6 @@ static void count_death(brood_process_manager_t *m, brood__orders_t *ended)
     doublings = m->deaths - 1 > MOST_BACKOFF ? MOST_BACKOFF : m->deaths - 1;
     m->next_start = now + (m->set.backoff << doublings);
     if (m->set.crash_limit >= 0 && m->deaths >= (unsigned)m->set.crash_limit
-        && m->state == BROOD__PM_RUNNING)
+        && (m->state == BROOD__PM_RUNNING || m->state == BROOD__PM_STOPPING))
         brood__process_stop(m, 1, BROOD_ECRASHLOOP, ended);
 }

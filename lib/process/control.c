@@ -52,6 +52,8 @@ apr_status_t brood_process_manager_start(
     while (m->state == BROOD__PM_STARTING)
         (void)brood__cond_wait(&m->changed, &m->lock, -1);
     rv = m->started;
+    while (rv != APR_SUCCESS && m->state == BROOD__PM_STOPPING)
+        (void)brood__cond_wait(&m->changed, &m->lock, -1);
     brood__unlock(&m->lock);
     return rv;
 }
@@ -114,7 +116,6 @@ static apr_status_t begin(brood_process_manager_t *m,
         m->state = BROOD__PM_STARTING;
         m->why = m->started = m->said = APR_SUCCESS;
         m->cancel = m->killing = m->demand = 0;
-        m->ever = 1;
         m->deaths = m->numbers = 0;
         m->next_start = 0;
         m->last_rest = brood_future_release(m->last_rest);

@@ -15,7 +15,8 @@
  *   (3) the first stop, the collector, or a crash loop or mismatch.
  *   (4) the supervisor, when all is settled and every worker has ended: it
  *       settles `rest`.
- *   (5) the supervisor, when the first worker could not be started.
+ *   (5) the supervisor, when the first worker could not be started; by way of
+ *       STOPPING, since others may be looking.
  *
  * STATES of a worker; under its manager's lock, moved by the supervisor:
  *
@@ -330,6 +331,10 @@ void brood__child_kill(brood__child_t *child);
 /* It is dead: deal with what it had. */
 void brood__child_bury(brood__child_t *child, const brood__os_exit_t *how,
                        brood__orders_t *ended);
+
+/* A worker has ended that nobody asked to, or could not be started: when is the
+ * next one due, or is this a crash loop? */
+void brood__process_death(brood_process_manager_t *m, brood__orders_t *ended);
 
 /* ---- control.c ----------------------------------------------------------- */
 

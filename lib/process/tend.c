@@ -31,8 +31,10 @@ static void check_use(brood__child_t *child, int64_t now);
 static int has_ended(brood__child_t *child, brood__os_exit_t *how);
 static void remove_child(brood__child_t *child);
 static void ask_to_end(brood__child_t *child, int64_t now);
-static void start_some(brood_process_manager_t *m, int64_t now);
-static void start_one(brood_process_manager_t *m);
+static void start_some(brood_process_manager_t *m, int64_t now,
+                       brood__orders_t *ended);
+static void start_one(brood_process_manager_t *m, brood__orders_t *ended);
+static void say_started(brood_process_manager_t *m, apr_status_t rv);
 static int rests(brood_process_manager_t *m, int64_t now);
 static void say_why(brood_process_manager_t *m, apr_status_t why);
 static void say_over(brood_process_manager_t *m);
@@ -58,7 +60,7 @@ unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
         look_after(child, thorough, now, &ended);
     }
     brood__feed(m, &ended);
-    start_some(m, now);
+    start_some(m, now, &ended);
     *over = rests(m, now);
     BROOD__LIST_EACH (&m->children, link) {
         brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
@@ -265,7 +267,8 @@ static void ask_to_end(brood__child_t *child, int64_t now)
 
 /* ---- their number -------------------------------------------------------- */
 
-static void start_some(brood_process_manager_t *m, int64_t now)
+static void start_some(brood_process_manager_t *m, int64_t now,
+                       brood__orders_t *ended)
 {
     const unsigned least = m->set.min_workers > 0 ? (unsigned)m->set.min_workers
                                                   : 0;
@@ -277,20 +280,19 @@ static void start_some(brood_process_manager_t *m, int64_t now)
                && now >= m->next_start)) {
         up = m->n_ready + m->n_starting;
         if (m->state == BROOD__PM_STARTING && up == 0 && least == 0) {
-            m->state = BROOD__PM_RUNNING;
-            m->why = APR_SUCCESS;
-            brood__cond_wake_all(&m->changed);
+            say_started(m, APR_SUCCESS);
+            continue;
         }
         if (up >= (unsigned)m->set.max_workers
             || (up >= least && !m->demand && !(m->n_queued && up == 0)))
             break;
         m->demand = 0;
-        start_one(m);
+        start_one(m, ended);
     }
 }
 
 /* Lets go of the lock: making a process takes a while. */
-static void start_one(brood_process_manager_t *m)
+static void start_one(brood_process_manager_t *m, brood__orders_t *ended)
 {
     const unsigned number = m->numbers++;
     brood__child_t *child = NULL;
@@ -316,15 +318,19 @@ static void start_one(brood_process_manager_t *m)
         m->n_starting++;
         m->started_all++;
     } else {
-        m->next_start = brood__os_now()
-                        + (m->set.backoff ? m->set.backoff : 1000000);
-        m->deaths++;
+        brood__process_death(m, ended);
     }
-    if (m->state == BROOD__PM_STARTING) {
-        m->state = rv == APR_SUCCESS ? BROOD__PM_RUNNING : BROOD__PM_STOPPING;
-        m->why = m->started = rv;
-        brood__cond_wake_all(&m->changed);
-    }
+    if (m->state == BROOD__PM_STARTING)
+        say_started(m, rv);
+}
+
+/* Arrow (2), or by way of STOPPING (5). */
+static void say_started(brood_process_manager_t *m, apr_status_t rv)
+{
+    m->state = rv == APR_SUCCESS ? BROOD__PM_RUNNING : BROOD__PM_STOPPING;
+    m->started = rv;
+    m->ever |= rv == APR_SUCCESS;
+    brood__cond_wake_all(&m->changed);
 }
 
 /* ---- the end ------------------------------------------------------------- */

@@ -68,6 +68,7 @@ static void await_request(const brood__request_t *request);
 static int is_ready(void *baton);
 static BROOD__NORETURN void quit(brood__response_t *response);
 static void run_one(brood__request_t *request, brood__response_t *response);
+static void drop_payload(const brood__request_t *request);
 static apr_status_t find_payload(const brood__request_t *request,
                                  const unsigned char **bytes,
                                  brood__os_block_t *block);
@@ -101,6 +102,7 @@ void brood__process_worker(void)
         if (!brood__cas(&response->claim, &open,
                         brood__wire_claim(g.next, BROOD__WIRE_TAKEN),
                         acq_rel)) {
+            drop_payload(request);
             response->place = BROOD__WIRE_NOTHING;
             publish(response);
         } else if (request->what == BROOD__WIRE_QUIT) {
@@ -278,6 +280,21 @@ static void run_one(brood__request_t *request, brood__response_t *response)
     brood__os_block_free(&block);
 }
 
+/* Of a request that was recalled: a block is in the channel all the same, one
+ * for each such position, in their order. */
+static void drop_payload(const brood__request_t *request)
+{
+    brood__os_message_t message;
+    brood__os_handle_t handle;
+
+    if (request->place == BROOD__WIRE_IN_BLOCK
+        && brood__os_channel_receive(
+               brood__os_worker_handle(BROOD__HANDLE_BLOCKS), &message, &handle,
+               1)
+               == APR_SUCCESS)
+        brood__os_handle_close(handle);
+}
+
 static apr_status_t find_payload(const brood__request_t *request,
                                  const unsigned char **bytes,
                                  brood__os_block_t *block)
@@ -295,15 +312,10 @@ static apr_status_t find_payload(const brood__request_t *request,
         *bytes = g.down->arena + request->where;
         return APR_SUCCESS;
     }
-    do { /* those of positions that were recalled come first */
-        rv = brood__os_channel_receive(
-            brood__os_worker_handle(BROOD__HANDLE_BLOCKS), &message, &handle,
-            1);
-        if (rv != APR_SUCCESS)
-            return rv;
-        if (message.where != g.next)
-            brood__os_handle_close(handle);
-    } while (message.where != g.next);
+    rv = brood__os_channel_receive(
+        brood__os_worker_handle(BROOD__HANDLE_BLOCKS), &message, &handle, 1);
+    if (rv != APR_SUCCESS)
+        return rv;
     rv = brood__os_block_open(block, handle, request->size, &safe);
     *bytes = block->base;
     return rv;
