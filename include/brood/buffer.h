@@ -24,7 +24,8 @@ BROOD_BEGIN_DECLS
  * Make a buffer. Its bytes are not set to anything.
  *
  * In a task of a worker process the bytes lie where the parent will read them,
- * if there is room, so that the result is not copied once more.
+ * if there is room, so that the result is not copied once more; such a buffer
+ * is good until the task ends, whoever has a reference to it.
  *
  * @param[out] buffer a new reference; NULL unless APR_SUCCESS.
  * @param      len    bytes; 0 is allowed.
@@ -57,6 +58,7 @@ BROOD_API apr_status_t brood_buffer_copy(brood_buffer_t **buffer,
 /**
  * Where its bytes are.
  *
+ * @param buffer a buffer, or NULL.
  * @return aligned to 16 bytes; NULL for NULL.
  *
  * @threads   any.
@@ -66,7 +68,10 @@ BROOD_API apr_status_t brood_buffer_copy(brood_buffer_t **buffer,
 BROOD_API void *brood_buffer_data(brood_buffer_t *buffer);
 
 /**
- * How many there are; 0 for NULL.
+ * How many bytes it has.
+ *
+ * @param buffer a buffer, or NULL.
+ * @return its bytes; 0 for NULL.
  *
  * @threads   any.
  * @ownership nothing moves.
@@ -91,6 +96,7 @@ BROOD_API apr_status_t brood_buffer_truncate(brood_buffer_t *buffer,
 /**
  * Take one more reference; accepts NULL.
  *
+ * @param buffer a buffer, or NULL.
  * @return @a buffer.
  *
  * @threads   any that holds a reference.
@@ -102,6 +108,7 @@ BROOD_API brood_buffer_t *brood_buffer_retain(brood_buffer_t *buffer);
 /**
  * Drop a reference; accepts NULL.
  *
+ * @param buffer a buffer, or NULL.
  * @return NULL.
  *
  * @threads   any.

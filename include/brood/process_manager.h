@@ -140,13 +140,13 @@ BROOD_BEGIN_DECLS
  * @retval APR_EINVAL      @a manager is NULL, an unknown flag, or strict with
  *                         force-create or at-owner; nothing was made.
  * @retval APR_ENOMEM      nothing was made.
- * @retval BROOD_EFORKED   see brood/init.h.
  * @return else what the creation of the collector's thread returned.
  *
  * @threads   any.
  * @ownership borrowed: good while the caller or any descendant of the owner
  *            lives; brood_process_manager_retain() makes it good for longer.
- * @blocks    never.
+ * @blocks    never, but while the first call of all makes the collector's
+ *            thread.
  */
 BROOD_API apr_status_t brood_process_manager_get(
     brood_process_manager_t **manager, const char *id, unsigned flags);
@@ -355,8 +355,9 @@ BROOD_API apr_status_t
 brood_process_manager_each(brood_process_manager_each_fn *fn, void *baton);
 
 /**
- * Whether it accepts tasks now.
+ * Whether a manager accepts tasks now.
  *
+ * @param manager the manager.
  * @return 0 or 1; 0 for NULL.
  *
  * @threads   any.
@@ -367,17 +368,20 @@ BROOD_API int brood_process_manager_is_running(
     brood_process_manager_t *manager);
 
 /**
- * Its id; NULL for the default id.
+ * The id of a manager.
+ *
+ * @param manager the manager.
+ * @return the id; NULL for the default id, and for NULL.
  *
  * @threads   any.
- * @ownership the manager's, good as long as the handle.
+ * @ownership the id is the manager's, good as long as the handle.
  * @blocks    never.
  */
 BROOD_API const char *brood_process_manager_id(
     brood_process_manager_t *manager);
 
 /**
- * The task type of its present or last run; NULL: any.
+ * The task type of a manager's present or last run.
  *
  * @param      manager the manager.
  * @param[out] buf     where the type is written, cut to fit and ended with 0.
@@ -392,7 +396,10 @@ BROOD_API const char *brood_process_manager_task_type(
     brood_process_manager_t *manager, char *buf, apr_size_t len);
 
 /**
- * The serial of the lineage node that owns it; 0 for NULL.
+ * The serial of the lineage node that owns a manager.
+ *
+ * @param manager the manager.
+ * @return the serial; 0 for NULL.
  *
  * @threads   any.
  * @ownership nothing moves.
@@ -403,8 +410,11 @@ brood_process_manager_owner_serial(brood_process_manager_t *manager);
 
 /**
  * Keep the memory of a manager for longer than its owner. Once its owner and
- * all its descendants are gone, every call on it returns BROOD_ESTOPPED.
+ * all its descendants are gone, every call on it that returns a status returns
+ * BROOD_ESTOPPED: it stops by itself, and nobody can hurry it or wait for it.
+ * Its base stays until it has stopped, for the tasks that still run.
  *
+ * @param manager the manager, or NULL.
  * @return @a manager; NULL for NULL.
  *
  * @threads   any for which the handle is good.
@@ -415,8 +425,9 @@ BROOD_API brood_process_manager_t *brood_process_manager_retain(
     brood_process_manager_t *manager);
 
 /**
- * Drop a reference taken by brood_process_manager_retain(). Accepts NULL.
+ * Drop a reference taken by brood_process_manager_retain().
  *
+ * @param manager the manager, or NULL.
  * @return NULL.
  *
  * @threads   any.

@@ -6,9 +6,8 @@
 
 #include <brood/errors.h>
 
-#define SLOT(position) ((position) & (BROOD__WIRE_SLOTS - 1))
-#define FORGET         ((int64_t)10 * 1000000000) /* deaths further apart */
-#define MOST_BACKOFF   6                          /* doublings */
+#define FORGET       ((int64_t)10 * 1000000000) /* deaths further apart */
+#define MOST_BACKOFF 6                          /* doublings */
 
 static void lose(brood__child_t *child, uint64_t position,
                  const brood__os_exit_t *how, brood__orders_t *ended);
@@ -41,7 +40,7 @@ void brood__child_bury(brood__child_t *child, const brood__os_exit_t *how,
     (void)brood__child_drain(child, ended);
     first = brood__load(&child->answered, relaxed);
     for (position = child->next; position > first; position--) {
-        brood__order_t *order = child->sent[SLOT(position - 1)];
+        brood__order_t *order = child->sent[BROOD__WIRE_SLOT(position - 1)];
 
         if (order && brood__child_recall(child, position - 1))
             brood__order_requeue(order);
@@ -57,12 +56,12 @@ void brood__child_bury(brood__child_t *child, const brood__os_exit_t *how,
 static void lose(brood__child_t *child, uint64_t position,
                  const brood__os_exit_t *how, brood__orders_t *ended)
 {
-    brood__order_t *order = child->sent[SLOT(position)];
+    brood__order_t *order = child->sent[BROOD__WIRE_SLOT(position)];
     brood_process_manager_t *m = child->manager;
 
     if (may_retry(order))
         brood__child_fetch(child, position, order);
-    child->sent[SLOT(position)] = NULL;
+    child->sent[BROOD__WIRE_SLOT(position)] = NULL;
     brood__child_crowd(child, -1);
     if (may_retry(order)) {
         brood__order_requeue(order);

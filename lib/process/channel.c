@@ -8,8 +8,6 @@
 
 #include "base/alloc.h"
 
-#define SLOT(position) ((position) & (BROOD__WIRE_SLOTS - 1))
-
 static int put_payload(brood__child_t *child, brood__request_t *request,
                        brood__order_t *order);
 static void publish(brood__child_t *child, brood__request_t *request);
@@ -19,8 +17,9 @@ static brood__request_t *next_request(brood__child_t *child)
 {
     const uint64_t out = child->next - brood__load(&child->answered, relaxed);
 
-    return out < BROOD__WIRE_SLOTS ? &child->down->request[SLOT(child->next)]
-                                   : NULL;
+    return out < BROOD__WIRE_SLOTS
+               ? &child->down->request[BROOD__WIRE_SLOT(child->next)]
+               : NULL;
 }
 
 int brood__child_send(brood__child_t *child, brood__order_t *order)
@@ -34,7 +33,7 @@ int brood__child_send(brood__child_t *child, brood__order_t *order)
     request->size = order->size;
     request->context = order->context;
     brood__store(&request->token, 0, relaxed);
-    child->sent[SLOT(child->next)] = order;
+    child->sent[BROOD__WIRE_SLOT(child->next)] = order;
     if (order->flags & BROOD__ORDER_BORROWED) { /* see brood__child_fetch() */
         order->flags &= (uint16_t)~BROOD__ORDER_BORROWED;
         order->bytes = NULL;
@@ -56,7 +55,7 @@ int brood__child_quit(brood__child_t *child)
     request->what = BROOD__WIRE_QUIT;
     request->place = BROOD__WIRE_HERE;
     request->size = request->context = 0;
-    child->sent[SLOT(child->next)] = NULL;
+    child->sent[BROOD__WIRE_SLOT(child->next)] = NULL;
     publish(child, request);
     return 1;
 }
@@ -93,7 +92,7 @@ static int put_payload(brood__child_t *child, brood__request_t *request,
 
 static void publish(brood__child_t *child, brood__request_t *request)
 {
-    child->arena_end[SLOT(child->next)] = child->arena.head;
+    child->arena_end[BROOD__WIRE_SLOT(child->next)] = child->arena.head;
     brood__store(&request->ready, ++child->next, release); /* (A) */
     brood__fence(seq_cst);                                 /* (C) */
     if (brood__load(&child->up->asleep, relaxed)
@@ -105,8 +104,9 @@ static void publish(brood__child_t *child, brood__request_t *request)
 
 int brood__child_recall(brood__child_t *child, uint64_t position)
 {
-    brood__response_t *response = &child->up->response[SLOT(position)];
-    brood__order_t *order = child->sent[SLOT(position)];
+    brood__response_t *response =
+        &child->up->response[BROOD__WIRE_SLOT(position)];
+    brood__order_t *order = child->sent[BROOD__WIRE_SLOT(position)];
     unsigned long long open = brood__wire_claim(position, BROOD__WIRE_OPEN);
 
     if (!order
@@ -114,7 +114,7 @@ int brood__child_recall(brood__child_t *child, uint64_t position)
                        brood__wire_claim(position, BROOD__WIRE_RECALLED),
                        acq_rel))
         return 0;
-    child->sent[SLOT(position)] = NULL;
+    child->sent[BROOD__WIRE_SLOT(position)] = NULL;
     brood__child_fetch(child, position, order);
     let_go(child, order);
     return 1;
@@ -124,7 +124,8 @@ int brood__child_recall(brood__child_t *child, uint64_t position)
 void brood__child_fetch(brood__child_t *child, uint64_t position,
                         brood__order_t *order)
 {
-    const brood__request_t *request = &child->down->request[SLOT(position)];
+    const brood__request_t *request =
+        &child->down->request[BROOD__WIRE_SLOT(position)];
     const unsigned char *from = request->place == BROOD__WIRE_HERE
                                     ? request->bytes
                                     : child->down->arena + request->where;
@@ -153,7 +154,8 @@ uint64_t brood__child_position(const brood__child_t *child,
 {
     uint64_t position = brood__load(&child->answered, relaxed);
 
-    while (position < child->next && child->sent[SLOT(position)] != order)
+    while (position < child->next
+           && child->sent[BROOD__WIRE_SLOT(position)] != order)
         position++;
     return position;
 }
@@ -163,7 +165,8 @@ void brood__child_token(brood__child_t *child, const brood__order_t *order)
     brood__os_message_t message = { BROOD__WIRE_TOKEN, 0,
                                     brood__child_position(child, order) };
 
-    brood__store(&child->down->request[SLOT(message.where)].token, 1, release);
+    brood__store(&child->down->request[BROOD__WIRE_SLOT(message.where)].token,
+                 1, release);
     (void)brood__os_channel_send(child->watch, &message, BROOD__OS_NO_HANDLE);
 }
 

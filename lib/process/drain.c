@@ -17,8 +17,7 @@
 #include "process/result.h"
 #include "task/spin.h"
 
-#define SLOT(position) ((position) & (BROOD__WIRE_SLOTS - 1))
-#define SHORT          4096u /* copied under the lock */
+#define SHORT 4096u /* copied under the lock */
 
 static void copy_head(brood__result_t *result, const brood__response_t *from);
 static int read_one(brood__child_t *child, brood__orders_t *ended);
@@ -63,12 +62,12 @@ static void copy_head(brood__result_t *result, const brood__response_t *from)
 static int read_one(brood__child_t *child, brood__orders_t *ended)
 {
     const uint64_t position = brood__load(&child->answered, relaxed);
-    brood__order_t *order = child->sent[SLOT(position)];
+    brood__order_t *order = child->sent[BROOD__WIRE_SLOT(position)];
     brood_buffer_t *value = NULL;
     brood__result_t result;
     int right;
 
-    copy_head(&result, &child->up->response[SLOT(position)]);
+    copy_head(&result, &child->up->response[BROOD__WIRE_SLOT(position)]);
     result.position = position;
     right = brood__result_check(&result, child->manager->set.limit,
                                 order != NULL);
@@ -78,9 +77,9 @@ static int read_one(brood__child_t *child, brood__orders_t *ended)
     }
     if (order) {
         result.status = fetch(child, &result, &value);
-        child->sent[SLOT(position)] = NULL;
+        child->sent[BROOD__WIRE_SLOT(position)] = NULL;
     }
-    child->arena.tail = child->arena_end[SLOT(position)];
+    child->arena.tail = child->arena_end[BROOD__WIRE_SLOT(position)];
     brood__store(&child->answered, position + 1, relaxed);
     brood__store(&child->down->done, position + 1, release);
     if (order)
@@ -92,7 +91,7 @@ static apr_status_t fetch(brood__child_t *child, const brood__result_t *result,
                           brood_buffer_t **value)
 {
     const brood__response_t *response =
-        &child->up->response[SLOT(result->position)];
+        &child->up->response[BROOD__WIRE_SLOT(result->position)];
     const void *from = result->place == BROOD__WIRE_HERE
                            ? response->bytes
                            : child->up->arena + result->where;

@@ -29,15 +29,16 @@
 
 #include "base/atomic.h"
 
-#define BROOD__WIRE_MAGIC  UINT64_C(0x62726f6f64303031)
-#define BROOD__WIRE_ABI    1u
-#define BROOD__WIRE_SLOTS  64u /* a power of two */
-#define BROOD__WIRE_INLINE 80u
-#define BROOD__WIRE_ARENA  ((size_t)4 << 20)
-#define BROOD__WIRE_LARGE  ((size_t)1 << 20) /* above: a block of its own */
-#define BROOD__WIRE_CHAIN  16u
-#define BROOD__WIRE_INIT   ((size_t)64 << 10) /* most an initializer gets */
-#define BROOD__WIRE_ALIGN  64u
+#define BROOD__WIRE_MAGIC          UINT64_C(0x62726f6f64303031)
+#define BROOD__WIRE_ABI            1u
+#define BROOD__WIRE_SLOTS          64u /* a power of two */
+#define BROOD__WIRE_SLOT(position) ((position) & (BROOD__WIRE_SLOTS - 1))
+#define BROOD__WIRE_INLINE         80u
+#define BROOD__WIRE_ARENA          ((size_t)4 << 20)
+#define BROOD__WIRE_LARGE          ((size_t)1 << 20) /* above: a block of its own */
+#define BROOD__WIRE_CHAIN          16u
+#define BROOD__WIRE_INIT           ((size_t)64 << 10) /* most an initializer gets */
+#define BROOD__WIRE_ALIGN          64u
 
 /* Where a payload or a result is. */
 enum {
