@@ -17,6 +17,7 @@
 #include "task/spin.h"
 
 #define AGEING 16 /* each so many tasks the lowest queue comes first */
+#define SAMPLE 64 /* of so many tasks one is timed */
 
 static atomic_int g_crowd; /* workers with a task, of all managers */
 
@@ -93,7 +94,8 @@ static int hand_over(brood_process_manager_t *m, brood__orders_t *queue,
         return 0;
     (void)brood__orders_pop(queue);
     m->n_queued--;
-    m->turn++;
+    if (m->turn++ % SAMPLE == 0)
+        brood__histogram_add(&m->wait_time, brood__os_now() - order->since);
     if (order->future->extra && order->future->extra->run_timeout) {
         child->deadline = brood__os_now() + order->future->extra->run_timeout;
         brood__supervisor_wake_at(child->deadline);

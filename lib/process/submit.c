@@ -18,7 +18,7 @@ static apr_status_t check(brood_process_manager_t *m, const char *function,
                           const void *in, size_t len,
                           const brood_task_options_t *full);
 static apr_status_t admit(brood_process_manager_t *m, size_t len,
-                          const char *type, const char *function);
+                          const char *type, uint64_t function);
 static void log_type(brood_process_manager_t *m, const char *type);
 static apr_status_t make(brood__order_t **order, brood_process_manager_t *m,
                          const void *in, size_t len,
@@ -32,8 +32,8 @@ static apr_status_t set_block(brood__order_t *order,
                               size_t len);
 static void fill(unsigned char *to, const brood_buffer_t *context,
                  const void *in, size_t len);
-static apr_status_t enqueue(brood__order_t *order, size_t len, const char *type,
-                            const char *function);
+static apr_status_t enqueue(brood__order_t *order, size_t len,
+                            const char *type);
 static void put(brood_process_manager_t *m, brood__order_t *order,
                 brood__orders_t *ended);
 static void delay(brood_process_manager_t *m, brood__order_t *order);
@@ -48,6 +48,7 @@ apr_status_t brood_process_manager_submit(brood_future_t **future,
     brood_task_options_t full;
     brood__order_t *order;
     brood_future_t *made;
+    uint64_t hash = 0;
     int needs;
     apr_status_t rv = brood__task_options(&full, options, &needs);
 
@@ -55,15 +56,17 @@ apr_status_t brood_process_manager_submit(brood_future_t **future,
         *future = NULL;
     if (rv == APR_SUCCESS)
         rv = check(m, function, in, len, &full);
+    if (rv == APR_SUCCESS)
+        hash = brood__name_hash(function);
     if (rv == APR_SUCCESS && len > BROOD__WIRE_INLINE)
-        rv = admit(m, len, full.type, function); /* before it is copied */
+        rv = admit(m, len, full.type, hash); /* before it is copied */
     if (rv == APR_SUCCESS)
         rv = make(&order, m, in, len, needs ? &full : NULL);
     if (rv != APR_SUCCESS)
         return rv;
     made = order->future;
-    order->function = brood__name_hash(function);
-    rv = enqueue(order, len, full.type, function);
+    order->function = hash;
+    rv = enqueue(order, len, full.type);
     if (rv == BROOD_ETASKTYPE)
         log_type(m, full.type);
     if (rv != APR_SUCCESS)
@@ -89,7 +92,7 @@ static apr_status_t check(brood_process_manager_t *m, const char *function,
 
 /* Does it take such a task now? */
 static apr_status_t refusal(brood_process_manager_t *m, size_t len,
-                            const char *type, const char *function)
+                            const char *type, uint64_t function)
 {
     const char *only = m->set.task_type;
 
@@ -99,13 +102,13 @@ static apr_status_t refusal(brood_process_manager_t *m, size_t len,
                                      : BROOD_ENOTSTARTED;
     if (only && (!type || strcmp(only, type) != 0))
         return BROOD_ETASKTYPE;
-    if (!m->set.module && !brood__table_find(brood__name_hash(function)))
+    if (!m->set.module && !brood__table_find(function))
         return BROOD_ENOFUNC;
     return len > m->set.limit ? BROOD_ETOOBIG : APR_SUCCESS;
 }
 
 static apr_status_t admit(brood_process_manager_t *m, size_t len,
-                          const char *type, const char *function)
+                          const char *type, uint64_t function)
 {
     apr_status_t rv;
 
@@ -254,8 +257,7 @@ static apr_status_t keep(brood__order_t *order)
 
 /* Refused: nothing was queued, and the order is the caller's. When this returns
  * otherwise the order may be gone: the caller has the future. */
-static apr_status_t enqueue(brood__order_t *order, size_t len, const char *type,
-                            const char *function)
+static apr_status_t enqueue(brood__order_t *order, size_t len, const char *type)
 {
     brood_process_manager_t *m = order->manager;
     brood_future_t *future = order->future;
@@ -263,7 +265,7 @@ static apr_status_t enqueue(brood__order_t *order, size_t len, const char *type,
     apr_status_t rv;
 
     brood__lock(&m->lock);
-    rv = refusal(m, len, type, function);
+    rv = refusal(m, len, type, order->function);
     if (rv == APR_SUCCESS && (order->flags & BROOD__ORDER_BORROWED)
         && (m->n_queued || (future->extra && future->extra->delay)))
         rv = keep(order);

@@ -139,10 +139,9 @@ static void begin(void)
 /* The parent compares, and ends us if anything differs. */
 static void hello(void)
 {
-    brood__thread_t *watcher;
-
     if (brood_initialize() != APR_SUCCESS || brood__self_ready() != APR_SUCCESS
-        || brood__thread_start(&watcher, watch, NULL, "brood-watch", 0)
+        || brood__thread_start(&brood__worker.watcher, watch, NULL,
+                               "brood-watch", 0)
                != APR_SUCCESS)
         give_up(EXIT_NO_START, "cannot start brood");
     brood__buffer_place = brood__worker_place;

@@ -7,6 +7,7 @@
 
 #include "os/lock.h"
 #include "os/process.h"
+#include "os/thread.h"
 #include "process/wire.h"
 #include "task/buffer.h"
 
@@ -26,6 +27,7 @@ typedef struct brood__worker_t {
     brood__lock_t lock;
     struct brood_future_t *current; /* under `lock`; and its position */
     uint64_t position;
+    brood__thread_t *watcher; /* until the end of the process */
 } brood__worker_t;
 
 /* The main thread's, but for what is under the lock. */
