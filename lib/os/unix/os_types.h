@@ -14,7 +14,7 @@
  * How coroutines switch. BROOD_CONTEXT_SYSTEM may be defined by hand to have
  * the slow way on any machine, as a test does.
  */
-#if !defined(BROOD_CONTEXT_SYSTEM)                                           \
+#if !defined(BROOD_CONTEXT_SYSTEM)                                             \
     && !((defined(__x86_64__) && defined(__LP64__))                            \
          || (defined(__aarch64__) && defined(__LP64__)                         \
              && !defined(__AARCH64EB__)))
