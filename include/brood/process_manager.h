@@ -36,7 +36,7 @@
  * A program whose main() is somebody else's names a module instead, see
  * `module`.
  *
- * @section outcomes What a task can end with
+ * @section process_outcomes What a task can end with
  *
  * Its own status; or
  *
@@ -162,8 +162,9 @@ BROOD_API apr_status_t brood_process_manager_get(
  * @retval BROOD_ESTOPPED its owner is gone.
  * @retval BROOD_ENOFUNC  there is no `module` and brood_process_main() was not
  *                        called; or the initializer is not in its table.
- * @retval APR_EINVAL     contradictory settings, an unknown options size, a
- *                        relative path of a module; state untouched.
+ * @retval APR_EINVAL     @a manager is NULL, contradictory settings, an unknown
+ *                        options size, a relative path of a module; state
+ *                        untouched.
  * @retval APR_ENOTIMPL   the platform has no such start method.
  * @retval APR_ENOMEM     not started.
  * @return else why the first worker, or the supervisor's thread, could not be
@@ -188,7 +189,7 @@ brood_process_manager_start(brood_process_manager_t *manager,
  * future is a brood_buffer_t *, or NULL for an empty result; it dies with the
  * future, brood_buffer_retain() keeps it.
  *
- * Context variables with a codec (brood/context.h) cross to the worker; the
+ * Context variables of brood_context_key_cross() cross to the worker; the
  * open transaction does not, and the task is outside of it.
  *
  * @param[out] future   a new reference; NULL when no result is wanted. Written

@@ -56,7 +56,11 @@ MAKES(brood_sync_to_async, brood_future_t, NULL, NULL, NULL)
 MAKES(brood_async_to_sync, void, NULL, NULL, NULL)
 NOTHING_MADE(brood_await, NULL, NULL)
 NOTHING_MADE(brood_await_fd, 0, 0, 0)
+NOTHING_MADE(brood_buffer_make, NULL, 1)
+MAKES(brood_buffer_copy, brood_buffer_t, NULL, 1)
+NOTHING_MADE(brood_buffer_truncate, NULL, 0)
 MAKES(brood_context_key_make, brood_context_key_t, NULL)
+NOTHING_MADE(brood_context_key_cross, NULL, NULL, NULL, NULL)
 NOTHING_MADE(brood_context_set, NULL, NULL, NULL)
 NOTHING_MADE(brood_future_wait, NULL, -1)
 NOTHING_MADE(brood_future_result, NULL, NULL)
@@ -84,6 +88,15 @@ NOTHING_MADE(brood_loop_manager_event_base, NULL, NULL)
 NOTHING_MADE(brood_loop_manager_current, NULL)
 NOTHING_MADE(brood_loop_manager_stats, NULL, &g_stats)
 NOTHING_MADE(brood_loop_manager_each, NULL, NULL)
+MAKES(brood_process_manager_get, brood_process_manager_t, NULL, ~0u)
+NOTHING_MADE(brood_process_manager_start, NULL, NULL)
+MAKES(brood_process_manager_submit, brood_future_t, NULL, "a", NULL, 0, NULL)
+NOTHING_MADE(brood_process_manager_stop, NULL, BROOD_STOP_DRAIN, -1)
+NOTHING_MADE(brood_process_manager_kill, NULL)
+NOTHING_MADE(brood_process_manager_stats, NULL, &g_stats)
+NOTHING_MADE(brood_process_manager_each, NULL, NULL)
+NOTHING_MADE(brood_process_task_kill, NULL)
+NOTHING_MADE(brood_future_worker_exit, NULL, NULL, NULL)
 NOTHING_MADE(brood_observe_prometheus, NULL, NULL)
 MAKES(brood_thread_manager_get, brood_thread_manager_t, NULL, ~0u)
 NOTHING_MADE(brood_thread_manager_start, NULL, NULL)
@@ -120,7 +133,11 @@ static const row_t wrong_calls[] = {
     ROW(brood_async_to_sync),
     ROW(brood_await),
     ROW(brood_await_fd),
+    ROW(brood_buffer_make),
+    ROW(brood_buffer_copy),
+    ROW(brood_buffer_truncate),
     ROW(brood_context_key_make),
+    ROW(brood_context_key_cross),
     ROW(brood_context_set),
     ROW(brood_future_wait),
     ROW(brood_future_result),
@@ -148,6 +165,15 @@ static const row_t wrong_calls[] = {
     ROW(brood_loop_manager_current),
     ROW(brood_loop_manager_stats),
     ROW(brood_loop_manager_each),
+    ROW(brood_process_manager_get),
+    ROW(brood_process_manager_start),
+    ROW(brood_process_manager_submit),
+    ROW(brood_process_manager_stop),
+    ROW(brood_process_manager_kill),
+    ROW(brood_process_manager_stats),
+    ROW(brood_process_manager_each),
+    ROW(brood_process_task_kill),
+    ROW(brood_future_worker_exit),
     ROW(brood_observe_prometheus),
     ROW(brood_thread_manager_get),
     ROW(brood_thread_manager_start),
@@ -230,7 +256,14 @@ static int no_status_is_nothing(void)
            && !brood_loop_manager_retain(NULL)
            && !brood_loop_manager_release(NULL) && !brood_future_retain(NULL)
            && !brood_future_release(NULL) && !brood_lineage_release(NULL)
-           && !brood_context_get(NULL);
+           && !brood_process_manager_is_running(NULL)
+           && !brood_process_manager_id(NULL)
+           && !brood_process_manager_owner_serial(NULL)
+           && !brood_process_manager_task_type(NULL, text, sizeof(text))
+           && !brood_process_manager_retain(NULL)
+           && !brood_process_manager_release(NULL) && !brood_buffer_data(NULL)
+           && !brood_buffer_size(NULL) && !brood_buffer_retain(NULL)
+           && !brood_buffer_release(NULL) && !brood_context_get(NULL);
 }
 
 static void expect_all(apr_status_t status)
