@@ -13,6 +13,7 @@
 #include "process/wire.h"
 
 static brood_loop_manager_t *g_loop;
+static brood_thread_manager_t *g_threads;
 static brood_context_key_t *g_language, *g_private;
 
 /* ---- variables that cross ----------------------------------------------------- */
@@ -178,6 +179,40 @@ static void coroutines_await_processes(void)
     process_stop(m);
 }
 
+static void threads_of_a_manager_wait_for_processes(void)
+{
+    enum { N = 100 };
+    brood_process_manager_t *m = with_keys();
+    brood_future_t *futures[N];
+    int i;
+
+    for (i = 0; i < N; i++)
+        ASSERT_STATUS_FATAL(APR_SUCCESS,
+                            brood_thread_manager_submit(&futures[i], g_threads,
+                                                        await_one, m, NULL));
+    for (i = 0; i < N; i++)
+        ASSERT_STATUS(APR_SUCCESS, process_end(futures[i]));
+    process_stop(m);
+}
+
+static apr_status_t stop_it(void *m, void **result)
+{
+    (void)result;
+    return brood_process_manager_stop(m, BROOD_STOP_DRAIN, -1);
+}
+
+static void a_coroutine_may_stop_a_manager(void)
+{
+    brood_process_manager_t *m = with_keys();
+    brood_future_t *future, *task = process_submit(m, "echo", "x");
+
+    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_loop_manager_submit(
+                                         &future, g_loop, stop_it, m, NULL));
+    ASSERT_STATUS(APR_SUCCESS, process_end(future));
+    ASSERT_STATUS(APR_SUCCESS, brood_future_result(task, NULL));
+    (void)brood_future_release(task);
+}
+
 static atomic_uint g_told;
 
 static void told(brood_future_t *future, void *baton)
@@ -318,6 +353,8 @@ static void warm_up(void)
     if (make_keys(NULL, 0, NULL) != APR_SUCCESS
         || brood_loop_manager_get(&g_loop, NULL, 0) != APR_SUCCESS
         || brood_loop_manager_start(g_loop, NULL) != APR_SUCCESS
+        || brood_thread_manager_get(&g_threads, NULL, 0) != APR_SUCCESS
+        || brood_thread_manager_start(g_threads, NULL) != APR_SUCCESS
         || brood_transaction_begin(&tx, NULL) != APR_SUCCESS
         || brood_transaction_end(tx, APR_SUCCESS) != APR_SUCCESS)
         abort();
@@ -328,6 +365,8 @@ static const test_t tests[] = {
     TEST_KEEPS(a_codec_that_fails_is_told, KEEPS_MEMORY),
     TEST_KEEPS(a_task_inside_a_transaction_is_outside_of_it, KEEPS_ALL),
     TEST_KEEPS(coroutines_await_processes, KEEPS_ALL),
+    TEST_KEEPS(threads_of_a_manager_wait_for_processes, KEEPS_ALL),
+    TEST_KEEPS(a_coroutine_may_stop_a_manager, KEEPS_ALL),
     TEST_KEEPS(notices_come_from_processes, KEEPS_MEMORY),
     TEST_KEEPS(a_set_is_waited_for, KEEPS_MEMORY),
     TEST_KEEPS(a_module_is_loaded_by_the_helper, KEEPS_MEMORY),
