@@ -95,6 +95,9 @@ apr_status_t brood__os_channel_receive(brood__os_handle_t end,
                                        brood__os_message_t *message,
                                        brood__os_handle_t *handle, int wait);
 
+/* Whoever waits to receive here, and will, gets APR_EOF. */
+void brood__os_channel_end(brood__os_handle_t end);
+
 /* Until there is something to receive. APR_TIMEUP. */
 apr_status_t brood__os_channel_wait(brood__os_handle_t end, int64_t timeout);
 

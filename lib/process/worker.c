@@ -197,7 +197,9 @@ static void watch(void *unused)
             (void)brood__future_end(task, BROOD_ECANCELED, 0);
         (void)brood_future_release(task);
     }
-    brood__os_worker_exit(0); /* the parent has ended */
+    if (!brood__load(&brood__worker.quits, acquire))
+        brood__os_worker_exit(0); /* the parent has ended */
+    brood__self_exit();
 }
 
 /* ---- requests ------------------------------------------------------------ */
@@ -237,6 +239,9 @@ static void quit(brood__response_t *response)
     response->place = BROOD__WIRE_NOTHING;
     brood__worker_publish(response);
     brood__buffer_place = NULL;
+    brood__store(&brood__worker.quits, 1, release);
+    brood__os_channel_end(brood__os_worker_handle(BROOD__HANDLE_WATCH));
+    brood__thread_join(brood__worker.watcher);
     brood_terminate();
     exit(EXIT_SUCCESS);
 }

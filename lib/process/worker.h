@@ -27,7 +27,8 @@ typedef struct brood__worker_t {
     brood__lock_t lock;
     struct brood_future_t *current; /* under `lock`; and its position */
     uint64_t position;
-    brood__thread_t *watcher; /* until the end of the process */
+    brood__thread_t *watcher;
+    atomic_int quits; /* it was asked to end: the watch thread ends, too */
 } brood__worker_t;
 
 /* The main thread's, but for what is under the lock. */

@@ -85,6 +85,9 @@ static void a_channel_carries_messages_with_a_handle_each(void)
     ASSERT_STATUS(APR_SUCCESS,
                   brood__os_channel_receive(ends[1], &got, &handle, 1));
     CU_ASSERT_EQUAL(handle, BROOD__OS_NO_HANDLE);
+    brood__os_channel_end(ends[0]);
+    ASSERT_STATUS(APR_EOF,
+                  brood__os_channel_receive(ends[0], &got, &handle, 1));
     brood__os_handle_close(ends[0]);
     ASSERT_STATUS(APR_EOF,
                   brood__os_channel_receive(ends[1], &got, &handle, 1));

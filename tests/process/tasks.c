@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
 #include "os/process.h"
 #include "process/wire.h"
 
@@ -79,6 +80,8 @@ static apr_status_t raise_signal(const void *in, size_t len,
 static apr_status_t exit_with(const void *in, size_t len, brood_buffer_t **out)
 {
     (void)out;
+    if (BROOD__ASAN) /* which finds brood's threads, and makes it 23 */
+        _exit(atoi(words(in, len)));
     exit(atoi(words(in, len)));
 }
 

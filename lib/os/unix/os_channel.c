@@ -125,6 +125,11 @@ apr_status_t brood__os_channel_receive(brood__os_handle_t end,
     return n == 0 ? APR_EOF : APR_EINVAL;
 }
 
+void brood__os_channel_end(brood__os_handle_t end)
+{
+    (void)shutdown(end, SHUT_RD);
+}
+
 apr_status_t brood__os_channel_wait(brood__os_handle_t end, int64_t timeout)
 {
     return brood__os_poll(end, 1, NULL, timeout);
