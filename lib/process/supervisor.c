@@ -129,8 +129,6 @@ static void supervise(void *unused)
     brood__self_library(NULL);
     while (take_joins(&list) || list) {
         now = brood__os_now();
-        brood__store(&g_until, 0, seq_cst);
-        brood__store(&g_dirty, 0, seq_cst);
         when = -1;
         n = tend_all(&list, &when, now - last >= DEATHS_EVERY);
         if (now - last >= DEATHS_EVERY)
@@ -150,9 +148,9 @@ static void supervise(void *unused)
         if (arm_all(list, !period) || brood__load(&g_dirty, seq_cst))
             continue;
         brood__self_rest();
-        brood__os_watcher_wait(brood__watcher, when < 0     ? -1
-                                               : when > now ? when - now
-                                                            : 0);
+        if (when >= 0)
+            when = when > now ? when - now : 0;
+        brood__os_watcher_wait(brood__watcher, when);
     }
     brood__self_exit();
 }
@@ -163,6 +161,10 @@ static int take_joins(brood_process_manager_t **list)
     brood_process_manager_t *m;
     int go_on;
 
+    /* Whatever is asked for after this is seen by the next look, if not by
+     * this one. */
+    brood__store(&g_until, 0, seq_cst);
+    brood__store(&g_dirty, 0, seq_cst);
     brood__lock(&g_lock);
     while ((m = g_joins) != NULL) {
         g_joins = m->next_join;
