@@ -22,7 +22,7 @@
 static void copy_head(brood__result_t *result, const brood__response_t *from);
 static int read_one(brood__child_t *child, brood__orders_t *ended);
 static apr_status_t fetch(brood__child_t *child, const brood__result_t *result,
-                          brood_buffer_t **value);
+                          brood_buffer_t **value) BROOD__NO_ANALYSIS;
 static apr_status_t fetch_block(brood__child_t *child,
                                 const brood__result_t *result,
                                 brood_buffer_t **value);

@@ -32,10 +32,12 @@ static int has_ended(brood__child_t *child, brood__os_exit_t *how);
 static void remove_child(brood__child_t *child);
 static void ask_to_end(brood__child_t *child, int64_t now);
 static void start_some(brood_process_manager_t *m, int64_t now,
-                       brood__orders_t *ended);
-static void start_one(brood_process_manager_t *m, brood__orders_t *ended);
+                       brood__orders_t *ended) BROOD__REQUIRES(m->lock);
+static void start_one(brood_process_manager_t *m, brood__orders_t *ended)
+    BROOD__REQUIRES(m->lock);
 static void say_started(brood_process_manager_t *m, apr_status_t rv);
-static int rests(brood_process_manager_t *m, int64_t now);
+static int rests(brood_process_manager_t *m, int64_t now)
+    BROOD__REQUIRES(m->lock);
 static void say_why(brood_process_manager_t *m, apr_status_t why);
 static void say_over(brood_process_manager_t *m);
 static void sooner(int64_t *when, int64_t at);
