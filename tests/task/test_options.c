@@ -36,7 +36,7 @@ static void what_makes_no_sense_is_refused(void)
     rows[n++].size = sizeof(init) - 1;
     rows[n++].size = sizeof(init) + 1;
     rows[n++].size = (apr_size_t)-1;
-    rows[n++].flags = 0x4;
+    rows[n++].flags = 0x8;
     rows[n++].flags = 0x80000000u | BROOD_TASK_QUIET;
     rows[n++].priority = BROOD_PRIORITY_LOW - 1;
     rows[n++].priority = BROOD_PRIORITY_HIGH + 1;

@@ -74,7 +74,7 @@ static void bad_task_options_are_refused(void)
     rows[2].size++;
     rows[3].priority = 2;
     rows[4].priority = -2;
-    rows[5].flags = 4;
+    rows[5].flags = 8;
     rows[6].flags = 0x80000000u;
     rows[7].delay = -1;
     rows[8].queue_timeout = -1;
