@@ -37,7 +37,7 @@ static apr_status_t never(void *baton, void **result)
     return APR_SUCCESS;
 }
 
-static void tell(const char *what, brood_future_t *future)
+static void show(const char *what, brood_future_t *future)
 {
     printf("%s: %s\n", what, say(brood_future_get(future, NULL, -1)));
     brood_future_release(future);
@@ -64,15 +64,15 @@ int main(void)
     limits.queue_timeout = 1000; /* us, as all times */
     must(brood_thread_manager_submit(&late, manager, never, NULL, &limits));
     must(brood_future_cancel(queued));
-    tell("queued, and canceled", queued);
-    tell("queued for too long", late);
+    show("queued, and canceled", queued);
+    show("queued for too long", late);
     must(brood_future_cancel(running));
-    tell("running, and canceled", running);
+    show("running, and canceled", running);
 
     limits.queue_timeout = 0;
     limits.run_timeout = 1000;
     must(brood_thread_manager_submit(&late, manager, work, NULL, &limits));
-    tell("running for too long", late);
+    show("running for too long", late);
     brood_terminate();
     return 0;
 }

@@ -153,7 +153,7 @@ static void put_slot(brood__alarms_t *alarms, brood__alarm_t *alarm,
     *head = alarm;
     alarm->place = IN_SLOT + (int)(level * SLOTS + slot);
     alarms->used[level] |= (uint64_t)1 << slot;
-    alarms->far++;
+    alarms->later++;
 }
 
 static void take_slot(brood__alarms_t *alarms, brood__alarm_t *alarm)
@@ -169,7 +169,7 @@ static void take_slot(brood__alarms_t *alarms, brood__alarm_t *alarm)
         alarms->slots[level][slot] = alarm->next;
     if (!alarms->slots[level][slot])
         alarms->used[level] &= ~((uint64_t)1 << slot);
-    alarms->far--;
+    alarms->later--;
 }
 
 /* When the first slot that is not empty begins, but not before the horizon; -1:
@@ -178,7 +178,7 @@ static int64_t first_slot(const brood__alarms_t *alarms, unsigned *level)
 {
     unsigned i, shift;
 
-    for (i = 0; i < BROOD__ALARM_LEVELS && alarms->far; i++)
+    for (i = 0; i < BROOD__ALARM_LEVELS && alarms->later; i++)
         if (alarms->used[i]) {
             *level = i;
             shift = LEAST + i * DIGIT;
@@ -219,7 +219,7 @@ static void empty_slot(brood__alarms_t *alarms, unsigned level, unsigned slot)
         next = alarm->next;
         if (next)
             BROOD__PREFETCH_WRITE(next->next);
-        alarms->far--;
+        alarms->later--;
         put(alarms, alarm);
     }
 }

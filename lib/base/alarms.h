@@ -36,7 +36,7 @@ typedef struct brood__alarm_t {
 typedef struct brood__alarms_t {
     brood__alarm_t *heap; /* all before `horizon` */
     uint64_t horizon;     /* a multiple of the least slot's width */
-    size_t far;           /* how many the wheel has */
+    size_t later;         /* how many the wheel has */
     uint64_t used[BROOD__ALARM_LEVELS]; /* which slots are not empty */
     brood__alarm_t *slots[BROOD__ALARM_LEVELS][BROOD__ALARM_SLOTS];
 } brood__alarms_t;
@@ -65,7 +65,7 @@ brood__alarm_t *brood__alarms_pop(brood__alarms_t *alarms);
 
 BROOD__INLINE int brood__alarms_empty(const brood__alarms_t *alarms)
 {
-    return !alarms->heap && !alarms->far;
+    return !alarms->heap && !alarms->later;
 }
 
 #endif /* BROOD_BASE_ALARMS_H */
