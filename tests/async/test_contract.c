@@ -319,6 +319,7 @@ static int in_child(void *baton)
 
 static void in_a_forked_child_every_call_says_so(void)
 {
+    TEST_NEEDS_FORK();
     ASSERT_STATUS_FATAL(APR_SUCCESS, brood_initialize());
     CU_ASSERT_EQUAL(test_in_child(in_child, NULL), 0);
     brood_terminate();
