@@ -296,7 +296,8 @@ int main(int argc, const char *const *argv)
     signal(SIGPIPE, SIG_IGN); /* clients leave, servers die */
 #endif
     json_object_seed(0); /* before there are threads */
-    if (apr_initialize() != APR_SUCCESS
+    /* This form makes UTF-8 of the arguments everywhere. */
+    if (apr_app_initialize(&argc, &argv, NULL) != APR_SUCCESS
         || apr_pool_create(&pool, NULL) != APR_SUCCESS) {
         fputs("shop: cannot start\n", stderr);
         return 1;

@@ -254,7 +254,10 @@ static void read_child(void)
 /* The same command line in the same folder; only the environment differs. */
 static int start_child(PROCESS_INFORMATION *child, HANDLE said)
 {
+    SECURITY_ATTRIBUTES inherited = { sizeof(inherited), NULL, TRUE };
     STARTUPINFOW how = { .cb = sizeof(how) };
+    HANDLE silence = CreateFileW(L"NUL", GENERIC_WRITE, FILE_SHARE_WRITE,
+                                 &inherited, OPEN_EXISTING, 0, NULL);
     wchar_t *line = _wcsdup(GetCommandLineW());
     wchar_t program[1024];
     char text[32 + CALLS * 5];
@@ -264,7 +267,7 @@ static int start_child(PROCESS_INFORMATION *child, HANDLE said)
         return 0;
     how.dwFlags = STARTF_USESTDHANDLES;
     how.hStdInput = GetStdHandle(STD_INPUT_HANDLE);
-    how.hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE);
+    how.hStdOutput = silence; /* what it reports is no report of ours */
     how.hStdError = said ? said : GetStdHandle(STD_ERROR_HANDLE);
     describe_child(text, sizeof(text));
     fflush(NULL);
@@ -272,6 +275,7 @@ static int start_child(PROCESS_INFORMATION *child, HANDLE said)
     made = CreateProcessW(program, line, NULL, NULL, TRUE, 0, NULL, NULL, &how,
                           child);
     SetEnvironmentVariableA(CHILD, NULL);
+    CloseHandle(silence);
     free(line);
     return made;
 }
