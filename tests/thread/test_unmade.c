@@ -148,7 +148,8 @@ static void tell_in_vain(pool_t *pool, told_t *told)
     told->at = NULL;
     ASSERT_STATUS_FATAL(APR_SUCCESS,
                         brood_promise_make(&promise, &future, NULL));
-    ASSERT_STATUS(APR_SUCCESS, brood_future_notify(future, &where, note_it, told));
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_future_notify(future, &where, note_it, told));
     refuse_threads();
     ASSERT_STATUS(APR_SUCCESS,
                   brood_promise_settle(promise, APR_SUCCESS, NULL));
@@ -220,7 +221,8 @@ static void without_the_timers_thread_a_notice_is_refused(void)
                         brood_promise_make(&promise, &future, NULL));
     brood__timers_stop();
     refuse_threads();
-    ASSERT_STATUS(APR_EAGAIN, brood_future_notify(future, &where, note_it, &told));
+    ASSERT_STATUS(APR_EAGAIN,
+                  brood_future_notify(future, &where, note_it, &told));
     allow_threads();
     brood_promise_release(promise);
     brood_future_release(future);
