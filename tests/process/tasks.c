@@ -433,6 +433,23 @@ long process_number(brood_process_manager_t *manager, const char *function,
     return strtol(line, NULL, 10);
 }
 
+int process_is_gone(long pid)
+{
+    char path[64], state = '?';
+    FILE *file;
+
+    if (kill((pid_t)pid, 0) != 0)
+        return 1;
+    (void)snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+    file = fopen(path, "re");
+    if (file) {
+        if (fscanf(file, "%*d %*s %c", &state) != 1)
+            state = '?';
+        (void)fclose(file);
+    }
+    return state == 'Z';
+}
+
 void file_door_init(file_door_t *door, const char *name)
 {
     const char *folder = getenv("TMPDIR");

@@ -63,6 +63,9 @@ void process_expect(brood_process_manager_t *manager, const char *function,
 long process_number(brood_process_manager_t *manager, const char *function,
                     const char *in);
 
+/* It has ended; perhaps nobody has reaped it. */
+int process_is_gone(long pid);
+
 /*
  * A door between processes: a file in a folder of its own. Tasks open doors that
  * the test waits for, and wait for doors that it opens.

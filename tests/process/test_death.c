@@ -249,7 +249,7 @@ static void what_a_worker_forked_dies_with_it(void)
     CU_ASSERT_EQUAL(kill((pid_t)child, 0), 0);
     ASSERT_STATUS(BROOD_EWORKERDIED,
                   process_end(process_submit(m, "exit", "0")));
-    WAIT_UNTIL(kill((pid_t)child, 0) != 0);
+    WAIT_UNTIL(process_is_gone(child));
     process_stop(m);
 }
 
@@ -259,7 +259,7 @@ static void an_idle_worker_that_is_killed_is_replaced(void)
     long worker = process_number(m, "pid", NULL);
 
     CU_ASSERT_EQUAL(kill((pid_t)worker, SIGKILL), 0);
-    WAIT_UNTIL(kill((pid_t)worker, 0) != 0);
+    WAIT_UNTIL(process_is_gone(worker));
     CU_ASSERT_NOT_EQUAL(process_number(m, "pid", NULL), worker);
     process_stop(m);
 }

@@ -165,7 +165,7 @@ static void no_worker_outlives_a_killed_parent(void)
     CU_ASSERT_EQUAL(kill(parent, SIGKILL), 0);
     CU_ASSERT_EQUAL(waitpid(parent, NULL, 0), parent);
     for (i = 0; i < 2 && pids[i] > 0; i++)
-        WAIT_UNTIL(kill((pid_t)pids[i], 0) != 0);
+        WAIT_UNTIL(process_is_gone(pids[i]));
 }
 
 static void it_works_though_the_host_ignores_its_children(void)
@@ -284,7 +284,7 @@ static void a_fork_server_that_dies_is_replaced(void)
         (void)fclose(file);
         CU_ASSERT_NOT_EQUAL_FATAL(server, (long)getpid());
         CU_ASSERT_EQUAL(kill((pid_t)server, SIGKILL), 0);
-        WAIT_UNTIL(kill((pid_t)worker, 0) != 0);
+        WAIT_UNTIL(process_is_gone(worker));
         CU_ASSERT_NOT_EQUAL(process_number(m, "pid", NULL), worker);
     }
     process_stop(m);
