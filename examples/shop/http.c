@@ -15,24 +15,25 @@
 #include "metrics.h"
 #include "shop.h"
 
-#define MAX_BODY (64 * 1024)
-
 typedef struct {
     const char *path; /* ends with '/': a number follows */
     enum evhttp_cmd_type method;
     const char *allow;
     route_e route;
     void (*run)(request_t *request);
+    size_t max_body; /* 0: MAX_BODY */
 } entry_t;
 
 static void show_health(request_t *request);
 
 static const entry_t routes[] = {
-    { "/items", EVHTTP_REQ_GET, "GET", ROUTE_ITEMS, items_list },
-    { "/items/", EVHTTP_REQ_GET, "GET", ROUTE_ITEM, items_show },
-    { "/orders", EVHTTP_REQ_POST, "POST", ROUTE_ORDERS, orders_place },
-    { "/metrics", EVHTTP_REQ_GET, "GET", ROUTE_METRICS, metrics_show },
-    { "/healthz", EVHTTP_REQ_GET, "GET", ROUTE_HEALTHZ, show_health },
+    { "/items", EVHTTP_REQ_GET, "GET", ROUTE_ITEMS, items_list, 0 },
+    { "/items/", EVHTTP_REQ_GET, "GET", ROUTE_ITEM, items_show, 0 },
+    { "/orders", EVHTTP_REQ_POST, "POST", ROUTE_ORDERS, orders_place, 0 },
+    { "/thumb", EVHTTP_REQ_POST, "POST", ROUTE_THUMB, thumbs_make,
+      THUMB_MAX_BODY },
+    { "/metrics", EVHTTP_REQ_GET, "GET", ROUTE_METRICS, metrics_show, 0 },
+    { "/healthz", EVHTTP_REQ_GET, "GET", ROUTE_HEALTHZ, show_health, 0 },
 };
 
 /* --- Answers ------------------------------------------------------------- */
@@ -188,6 +189,7 @@ static const entry_t *find_route(request_t *request)
 static int check(request_t *request, const entry_t *entry)
 {
     struct evbuffer *in = evhttp_request_get_input_buffer(request->http);
+    const size_t most = entry->max_body ? entry->max_body : MAX_BODY;
     size_t len = evbuffer_get_length(in);
     const char *text;
 
@@ -196,8 +198,9 @@ static int check(request_t *request, const entry_t *entry)
         http_error(request, 405, "only %s is allowed here", entry->allow);
         return 0;
     }
-    if (len > MAX_BODY) {
-        http_error(request, 413, "the body is longer than %d bytes", MAX_BODY);
+    if (len > most) {
+        http_error(request, 413, "the body is longer than %lu bytes",
+                   (unsigned long)most);
         return 0;
     }
     if (entry->route != ROUTE_ORDERS)

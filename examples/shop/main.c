@@ -6,6 +6,7 @@
  *     GET  /items      what there is
  *     GET  /items/N    one of it
  *     POST /orders     {"item": N, "quantity": Q}: one transaction
+ *     POST /thumb      a JPEG or PNG of up to 8 MiB: a small JPEG of it
  *     GET  /metrics    counters, for Prometheus
  *     GET  /healthz    is it there?
  *
@@ -28,6 +29,7 @@
 
 #include "metrics.h"
 #include "shop.h"
+#include "thumbs.h"
 
 static const char usage_text[] =
     "usage: shop [options]\n"
@@ -229,6 +231,8 @@ static int run(const shop_options_t *options, store_t *store, apr_pool_t *pool)
     rv = database_create(&shop.database, store, options->threads,
                          options->astray, pool);
     if (rv == APR_SUCCESS)
+        rv = thumbs_start();
+    if (rv == APR_SUCCESS)
         rv = brood_loop_manager_get(&loop, NULL, 0);
     if (rv == APR_SUCCESS) {
         loop_options.on_start = server_start;
@@ -236,6 +240,8 @@ static int run(const shop_options_t *options, store_t *store, apr_pool_t *pool)
         loop_options.hook_baton = &shop;
         rv = brood_loop_manager_run(loop, &loop_options);
     }
+    if (rv == APR_SUCCESS)
+        rv = thumbs_stop();
     if (rv == APR_SUCCESS)
         rv = database_stop(shop.database);
     if (rv != APR_SUCCESS) {
@@ -292,6 +298,7 @@ int main(int argc, const char *const *argv)
     int audit = 0;
     int code;
 
+    brood_process_main(argc, argv, thumbs_functions);
 #ifdef SIGPIPE
     signal(SIGPIPE, SIG_IGN); /* clients leave, servers die */
 #endif

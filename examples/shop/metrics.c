@@ -8,9 +8,11 @@
 
 #include <brood.h>
 
+#include "thumbs.h"
+
 /* The codes that the shop answers with; libevent may add others. */
 static const int codes[] = { 200, 201, 400, 402, 404, 405, 408, 409,
-                             413, 417, 422, 500, 501, 503, 0 };
+                             413, 415, 417, 422, 500, 501, 503, 0 };
 #define N_CODES (sizeof(codes) / sizeof(codes[0]))
 
 static const char *const route_labels[N_ROUTES] = {
@@ -176,6 +178,7 @@ void metrics_show(request_t *request)
     brood_observe_prometheus(add_text, request->body);
     add_requests(request->body);
     add_transactions(request->body);
+    thumbs_show(request->body);
     add_number(request->body, "shop_database_up", "", "gauge",
                "the books could be read", rv == APR_SUCCESS);
     if (rv == APR_SUCCESS)

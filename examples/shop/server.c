@@ -16,8 +16,9 @@
 #include "clients.h"
 #include "shop.h"
 
-/* evhttp reads this much of a body before we can say that it is too long. */
-#define HARD_MAX_BODY    (1024 * 1024)
+/* evhttp reads this much of a body before we can say that it is too long. It
+ * knows one limit for all paths. */
+#define HARD_MAX_BODY    (THUMB_MAX_BODY + MAX_BODY)
 #define MAX_HEADERS      (16 * 1024)
 #define IDLE_SECONDS     60
 #define BACKLOG          512

@@ -12,7 +12,8 @@
  *                                             database connection
  *
  * Everything about HTTP happens on the loop's thread, everything about the
- * database on the affinity pool's.
+ * database on the affinity pool's. What is done with pictures happens in worker
+ * processes, see thumbs.h.
  */
 
 #include <stdint.h>
@@ -31,11 +32,16 @@
 #define SHOP_ESTOCK    (APR_OS_START_USERERR + 101) /* not enough left */
 #define SHOP_EDECLINED (APR_OS_START_USERERR + 102) /* "fail" was asked for */
 
+/* Bytes of a body, at most; of a picture, at most. */
+#define MAX_BODY       (64 * 1024)
+#define THUMB_MAX_BODY (8 * 1024 * 1024)
+
 /* Every route: name in the metrics. */
 #define SHOP_ROUTES(XX)                                                        \
     XX(ITEMS, "items")                                                         \
     XX(ITEM, "item")                                                           \
     XX(ORDERS, "orders")                                                       \
+    XX(THUMB, "thumb")                                                         \
     XX(METRICS, "metrics")                                                     \
     XX(HEALTHZ, "healthz")                                                     \
     XX(OTHER, "other")
@@ -127,12 +133,13 @@ void http_error(request_t *request, int code, const char *format, ...)
 /* Decide the answer: what a status of store.h, shop.h or brood means. */
 void http_failure(request_t *request, apr_status_t status);
 
-/* --- items.c, orders.c, metrics.c: what the routes do -------------------- */
+/* --- items.c, orders.c, thumbs.c, metrics.c: what the routes do ---------- */
 
 /* Each runs as a coroutine and decides the answer. */
 void items_list(request_t *request);
 void items_show(request_t *request);
 void orders_place(request_t *request);
+void thumbs_make(request_t *request);
 void metrics_show(request_t *request);
 
 /* Read an order's JSON; 0: the answer is decided, it was bad. */
