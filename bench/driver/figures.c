@@ -124,6 +124,6 @@ double figure_max(const figure *cell)
 
 int figure_more_is_better(const figure *cell)
 {
-    return strcmp(cell->unit, "%") == 0
+    return strcmp(cell->unit, "%") == 0 || strcmp(cell->unit, "GB/s") == 0
            || strcmp(cell->unit, "coroutines") == 0;
 }

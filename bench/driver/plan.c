@@ -25,6 +25,7 @@
 
 #define RUST "cargo, librust-libc-dev, librust-rayon-dev, librust-tokio-dev"
 #define GO   "golang-go"
+#define P_ALL    "P1:2 P2:2 P3:2 P4:2 P4.large:2 "
 
 /* T6f is for those that have futures of their own. */
 static const implementation g_all[] = {
@@ -35,6 +36,7 @@ static const implementation g_all[] = {
     { "brood", "bench/brood_coroutine", "", C_ALL, NULL },
     { "brood", "bench/brood_switch", "", "co.switch:1", NULL },
     { "brood", "bench/brood_lineage", "", "lineage:1,2", NULL },
+    { "brood", "bench/brood_process", "", P_ALL "P2.window:2 P5:2", NULL },
     { "mutex-pool", "bench/peers/t_pthread", "",
       T_TASKS T_ROUNDS W_WAITS W_QUIET, NULL },
     { "GThreadPool", "bench/peers/t_glib", "libglib2.0-dev",
@@ -123,6 +125,20 @@ static const implementation g_all[] = {
       "phys.fence:1 phys.malloc:1,2 phys.fault:1 phys.stack:1 phys.thread:1 "
       "phys.line:2 phys.membarrier:2 phys.switch:2 phys.futex:2 phys.wake:2",
       NULL },
+    { "py-Executor-fork", "bench/peers/p_python ProcessPoolExecutor-fork",
+      "python3", P_ALL, NULL },
+    { "py-Executor-spawn", "bench/peers/p_python ProcessPoolExecutor-spawn",
+      "python3", P_ALL, NULL },
+    { "py-Pool-fork", "bench/peers/p_python Pool-fork", "python3", P_ALL,
+      NULL },
+    { "py-Pool-spawn", "bench/peers/p_python Pool-spawn", "python3", P_ALL,
+      NULL },
+    { "floor-pipe", "bench/peers/p_floor pipe", "", P_ALL "P2.window:2", NULL },
+    { "floor-socketpair", "bench/peers/p_floor socketpair", "",
+      P_ALL "P2.window:2", NULL },
+    { "floor-ring", "bench/peers/p_floor ring", "", P_ALL "P2.window:2", NULL },
+    { "floor-ring-spin", "bench/peers/p_floor ring-spin", "",
+      P_ALL "P2.window:2", NULL },
 };
 
 const row_text plan_rows[] = {
@@ -168,6 +184,13 @@ const row_text plan_rows[] = {
     { "co.many", "how many of 100,000 wait at once; more is better" },
     { "co.many.resident", "memory of each of these" },
     { "co.many.each", "until each of these waits; cold memory" },
+    { "P1", "round trip of an empty task to a worker process" },
+    { "P2", "empty tasks in worker processes, all submitted at once" },
+    { "P2.window", "the same, at most 512 of them open" },
+    { "P3", "1 MiB to a worker process and back; more is better" },
+    { "P4", "from nothing until two worker processes have answered" },
+    { "P4.large", "the same from a process of 2 GiB" },
+    { "P5", "memory of a task queued for a process" },
     { "lineage", "look-up of a manager, ten generations up" },
     { "phys.clock", "the machine: to read the monotonic clock" },
     { "phys.pause", "the CPU's hint that it spins" },

@@ -196,10 +196,15 @@ void thumbs_show(struct evbuffer *out)
                         "thumbnails, now\n"
                         "# TYPE shop_thumb_workers gauge\n"
                         "shop_thumb_workers %llu\n"
+                        "# HELP shop_thumbs_running pictures that a worker "
+                        "looks at, now\n"
+                        "# TYPE shop_thumbs_running gauge\n"
+                        "shop_thumbs_running %llu\n"
                         "# HELP shop_thumb_workers_started_total processes "
                         "that ever did\n"
                         "# TYPE shop_thumb_workers_started_total counter\n"
                         "shop_thumb_workers_started_total %llu\n",
                         (unsigned long long)stats.workers,
+                        (unsigned long long)stats.running,
                         (unsigned long long)stats.started);
 }
