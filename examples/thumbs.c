@@ -401,6 +401,7 @@ int main(int argc, char **argv)
     run.seconds = 20;
     run.in = run.out = -1;
     run.terminal = isatty(STDOUT_FILENO);
+    setvbuf(stdout, NULL, _IOLBF, 0); /* who reads it sees it come */
     code = read_options(&run, argc, argv);
     if (code >= 0)
         return code;
