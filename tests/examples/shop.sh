@@ -252,8 +252,8 @@ big_bodies() {
     expect "and logged" logged " POST /orders: 413"
     expect "also in chunks" answers 413 "65536 bytes" /orders \
         --data-binary "@$tmp/order" -H 'Transfer-Encoding: chunked'
-    body_of 5000000
-    expect "5 MB are 413" answers 413 '' /orders --data-binary "@$tmp/order" \
+    body_of 9000000
+    expect "9 MB are 413" answers 413 '' /orders --data-binary "@$tmp/order" \
         -H 'Expect:'
     expect "also when asked before" answers 413 '' /orders \
         --data-binary "@$tmp/order" -H 'Expect: 100-continue' \
