@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- load.lua: what wrk asks the shop for.
--- usage: wrk ... -s load.lua URL -- items|item|orders
+-- usage: wrk ... -s load.lua URL -- items|item|orders|thumb PICTURE
 
 local threads = 0
 
@@ -14,6 +14,10 @@ function init(args)
    what = args[1]
    math.randomseed(seed)
    headers = { ["Content-Type"] = "application/json" }
+   if what == "thumb" then
+      picture = assert(io.open(args[2], "rb")):read("*a")
+      headers["Content-Type"] = "image/jpeg"
+   end
 end
 
 -- Most orders are good. Some payments are declined, some items run out, and
@@ -30,6 +34,8 @@ function request()
       return wrk.format("GET", "/items")
    elseif what == "item" then
       return wrk.format("GET", "/items/" .. math.random(100))
+   elseif what == "thumb" then
+      return wrk.format("POST", "/thumb", headers, picture)
    end
    return wrk.format("POST", "/orders", headers, order())
 end
