@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* test_attack.c: tasks that do to their worker what tasks should not. */
+
+#include "process/tasks.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/process.h"
+#include "process/wire.h"
+
+enum { LARGE = 2000000 };
+
+/* ---- in the worker ---------------------------------------------------------- */
+
+static apr_status_t echo(const void *in, size_t len, brood_buffer_t **out)
+{
+    return brood_buffer_copy(out, in, len);
+}
+
+/* Both come back. */
+static apr_status_t fork_twice(const void *in, size_t len, brood_buffer_t **out)
+{
+    return fork() < 0 ? APR_EGENERAL : brood_buffer_copy(out, in, len);
+}
+
+static apr_status_t become_another(const void *in, size_t len,
+                                   brood_buffer_t **out)
+{
+    (void)in;
+    (void)len;
+    (void)out;
+    (void)execl("/bin/sleep", "sleep", "1000", (char *)NULL);
+    return APR_EGENERAL;
+}
+
+/* The process goes on without its main thread. */
+static apr_status_t end_thread(const void *in, size_t len, brood_buffer_t **out)
+{
+    (void)in;
+    (void)len;
+    (void)out;
+    pthread_exit(NULL);
+}
+
+static apr_status_t stop_itself(const void *in, size_t len,
+                                brood_buffer_t **out)
+{
+    (void)in;
+    (void)len;
+    (void)out;
+    (void)raise(SIGSTOP);
+    return APR_SUCCESS;
+}
+
+static apr_status_t block_signals(const void *in, size_t len,
+                                  brood_buffer_t **out)
+{
+    sigset_t all;
+
+    (void)in;
+    (void)len;
+    (void)out;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_BLOCK, &all, NULL);
+    (void)signal(SIGTERM, SIG_IGN);
+    for (;;)
+        (void)pause();
+}
+
+/* What belongs to a process and not to a task. */
+static apr_status_t spoil_process(const void *in, size_t len,
+                                  brood_buffer_t **out)
+{
+    const struct rlimit none = { 0, 0 };
+
+    (void)umask(0777);
+    (void)close(0);
+    (void)close(1);
+    (void)close(2);
+    if (chdir("/") != 0 || setenv("PATH", "", 1) != 0
+        || setrlimit(RLIMIT_NOFILE, &none) != 0
+        || setrlimit(RLIMIT_FSIZE, &none) != 0
+        || setrlimit(RLIMIT_CORE, &none) != 0)
+        return APR_EGENERAL;
+    return brood_buffer_copy(out, in, len);
+}
+
+/* The library's end, in the middle of its work. */
+static apr_status_t terminate(const void *in, size_t len, brood_buffer_t **out)
+{
+    brood_terminate();
+    brood_terminate();
+    return brood_buffer_copy(out, in, len);
+}
+
+static apr_status_t use_up_descriptors(const void *in, size_t len,
+                                       brood_buffer_t **out)
+{
+    while (dup(0) >= 0)
+        ;
+    return brood_buffer_copy(out, in, len);
+}
+
+/* The way of large payloads and results. */
+static apr_status_t close_blocks(const void *in, size_t len,
+                                 brood_buffer_t **out)
+{
+    (void)close(brood__os_worker_handle(BROOD__HANDLE_BLOCKS));
+    return brood_buffer_copy(out, in, len);
+}
+
+static apr_status_t close_bell(const void *in, size_t len, brood_buffer_t **out)
+{
+    (void)close(brood__os_worker_handle(BROOD__HANDLE_BELL));
+    return brood_buffer_copy(out, in, len);
+}
+
+static void *send_for_ever(void *baton)
+{
+    const int fd = brood__os_worker_handle(BROOD__HANDLE_BLOCKS);
+    brood__os_message_t message;
+
+    memset(&message, 0, sizeof(message));
+    message.what = BROOD__WIRE_BLOCK;
+    message.where = ~(uint64_t)0;
+    for (;;)
+        (void)send(fd, &message, sizeof(message), MSG_NOSIGNAL);
+    return baton;
+}
+
+/* "It is in a block", which never comes; but others do, and no end of them. */
+static apr_status_t flood_blocks(const void *in, size_t len,
+                                 brood_buffer_t **out)
+{
+    brood__up_t *all = mmap(NULL, sizeof(*all), PROT_READ | PROT_WRITE,
+                            MAP_SHARED,
+                            brood__os_worker_handle(BROOD__HANDLE_UP), 0);
+    pthread_t threads[4];
+    uint64_t i;
+
+    (void)in;
+    (void)len;
+    (void)out;
+    for (i = 0; i < 4; i++)
+        (void)pthread_create(&threads[i], NULL, send_for_ever, NULL);
+    for (i = 0; all != MAP_FAILED && i < BROOD__WIRE_SLOTS; i++) {
+        all->response[i].status = 0;
+        all->response[i].place = BROOD__WIRE_IN_BLOCK;
+        all->response[i].size = LARGE;
+        brood__store(&all->response[i].full, i + 1, release);
+    }
+    brood__os_bell_ring(brood__os_worker_handle(BROOD__HANDLE_BELL));
+    for (;;)
+        (void)pause();
+}
+
+/* A result of its own that is read slowly, and taken back meanwhile. */
+static apr_status_t reopen(const void *in, size_t len, brood_buffer_t **out)
+{
+    brood__up_t *all = mmap(NULL, sizeof(*all), PROT_READ | PROT_WRITE,
+                            MAP_SHARED,
+                            brood__os_worker_handle(BROOD__HANDLE_UP), 0);
+    unsigned round;
+    uint64_t i;
+
+    (void)in;
+    (void)len;
+    (void)out;
+    for (i = 0; all != MAP_FAILED && i < BROOD__WIRE_SLOTS; i++) {
+        all->response[i].status = 0;
+        all->response[i].place = BROOD__WIRE_IN_ARENA;
+        all->response[i].where = 0;
+        all->response[i].size = (uint32_t)BROOD__WIRE_ARENA;
+        brood__store(&all->response[i].full, i + 1, release);
+    }
+    brood__os_bell_ring(brood__os_worker_handle(BROOD__HANDLE_BELL));
+    for (round = 0;; round++)
+        for (i = 0; all != MAP_FAILED && i < BROOD__WIRE_SLOTS; i++)
+            brood__store(&all->response[i].claim,
+                         brood__wire_claim(i, BROOD__WIRE_OPEN), release);
+}
+
+static apr_status_t die(const void *in, size_t len, brood_buffer_t **out)
+{
+    (void)in;
+    (void)len;
+    (void)out;
+    _exit(9);
+}
+
+static const brood_process_entry_t table[] = {
+    { "echo", echo },
+    { "fork_twice", fork_twice },
+    { "become_another", become_another },
+    { "end_thread", end_thread },
+    { "stop_itself", stop_itself },
+    { "block_signals", block_signals },
+    { "spoil_process", spoil_process },
+    { "terminate", terminate },
+    { "use_up_descriptors", use_up_descriptors },
+    { "close_blocks", close_blocks },
+    { "close_bell", close_bell },
+    { "flood_blocks", flood_blocks },
+    { "reopen", reopen },
+    { "die", die },
+    { NULL, NULL },
+};
+
+/* ---- in the host ------------------------------------------------------------ */
+
+static brood_process_manager_t *workers(int n)
+{
+    brood_process_manager_options_t o = OPTIONS;
+
+    o.max_workers = o.min_workers = n;
+    o.restart_backoff = 1;
+    o.crash_limit = -1;
+    o.grace = 1000;
+    return process_manager(&o);
+}
+
+static void kill_and_stop(brood_process_manager_t *m)
+{
+    ASSERT_STATUS(APR_SUCCESS, brood_process_manager_kill(m));
+    process_stop(m);
+}
+
+/* More bytes than fit into the rings. */
+static void expect_large(brood_process_manager_t *m)
+{
+    brood_future_t *future = NULL;
+    char *bytes = malloc(LARGE);
+    void *value = NULL;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(bytes);
+    memset(bytes, 'x', LARGE);
+    ASSERT_STATUS_FATAL(
+        APR_SUCCESS,
+        brood_process_manager_submit(&future, m, "echo", bytes, LARGE, NULL));
+    ASSERT_STATUS(APR_SUCCESS, brood_future_get(future, &value, -1));
+    CU_ASSERT_EQUAL_FATAL(brood_buffer_size(value), LARGE);
+    CU_ASSERT_EQUAL(memcmp(brood_buffer_data(value), bytes, LARGE), 0);
+    (void)brood_future_release(future);
+    free(bytes);
+}
+
+static void expect_all(brood_process_manager_t *m)
+{
+    int i;
+
+    for (i = 0; i < 200; i++)
+        process_expect(m, "echo", "x", "x");
+    expect_large(m);
+}
+
+/* The forked one is none of ours, and must not answer for the other. */
+static void who_forks_and_returns_twice_answers_once(void)
+{
+    brood_process_manager_t *m = workers(1);
+    int i;
+
+    for (i = 0; i < 20; i++) {
+        process_expect(m, "fork_twice", "x", "x");
+        process_expect(m, "echo", "y", "y");
+    }
+    expect_all(m);
+    process_stop(m);
+}
+
+static void who_becomes_another_program_has_died(void)
+{
+    brood_process_manager_t *m = workers(1);
+
+    ASSERT_STATUS(BROOD_EWORKERDIED,
+                  process_end(process_submit(m, "become_another", "")));
+    expect_all(m);
+    process_stop(m);
+}
+
+/* Nothing but time tells of these. */
+static void what_never_answers_ends_at_its_timeout(void)
+{
+    static const char *const functions[] = { "end_thread", "stop_itself",
+                                             "block_signals" };
+    brood_task_options_t timed = BROOD_TASK_OPTIONS_INIT;
+    brood_process_manager_t *m = workers(2);
+    size_t i;
+
+    timed.run_timeout = 20000;
+    for (i = 0; i < 3; i++) {
+        ASSERT_STATUS(BROOD_EOVERRUN, process_end(process_submit_with(
+                                          m, functions[i], "", &timed)));
+        expect_all(m);
+    }
+    process_stop(m);
+}
+
+static void they_can_be_killed_and_stopped(void)
+{
+    static const char *const functions[] = { "end_thread", "stop_itself",
+                                             "block_signals" };
+    brood_process_manager_t *m = workers(2);
+    brood_future_t *future;
+    size_t i;
+
+    for (i = 0; i < 3; i++) {
+        future = process_submit(m, functions[i], "");
+        ASSERT_STATUS(APR_SUCCESS, brood_process_task_kill(future));
+        ASSERT_STATUS(BROOD_ECANCELED, process_end(future));
+    }
+    expect_all(m);
+    for (i = 0; i < 3; i++)
+        (void)brood_future_release(process_submit(m, functions[i], ""));
+    kill_and_stop(m);
+}
+
+static void a_spoiled_process_spoils_no_other(void)
+{
+    brood_process_manager_t *m = workers(1);
+    brood_future_t *future;
+
+    process_expect(m, "spoil_process", "x", "x");
+    process_expect(m, "echo", "y", "y");
+    future = process_submit(m, "die", "");
+    ASSERT_STATUS(BROOD_EWORKERDIED, process_end(future));
+    expect_all(m);
+    process_stop(m);
+}
+
+static void the_librarys_end_in_a_task_is_not_the_parents(void)
+{
+    brood_process_manager_t *m = workers(1);
+
+    (void)process_end(process_submit(m, "terminate", "x"));
+    (void)brood_process_task_kill(NULL);
+    ASSERT_STATUS(BROOD_EWORKERDIED, process_end(process_submit(m, "die", "")));
+    expect_all(m);
+    process_stop(m);
+}
+
+/* A large result needs a descriptor there; its failure is that task's. */
+static void a_worker_without_descriptors_says_so(void)
+{
+    brood_process_manager_t *m = workers(1);
+    brood_future_t *future = NULL;
+    char *bytes = calloc(1, LARGE);
+
+    process_expect(m, "use_up_descriptors", "x", "x");
+    process_expect(m, "echo", "y", "y");
+    ASSERT_STATUS(APR_SUCCESS, brood_process_manager_submit(
+                                   &future, m, "echo", bytes, LARGE, NULL));
+    CU_ASSERT_NOT_EQUAL(process_end(future), APR_SUCCESS);
+    process_expect(m, "echo", "z", "z");
+    ASSERT_STATUS(BROOD_EWORKERDIED, process_end(process_submit(m, "die", "")));
+    expect_all(m);
+    free(bytes);
+    process_stop(m);
+}
+
+/* Whoever cannot be given what is large must not keep it from others. */
+static void who_closes_the_way_of_blocks_is_passed_by(void)
+{
+    brood_process_manager_t *m = workers(2);
+    int i;
+
+    for (i = 0; i < 5; i++) {
+        process_expect(m, "close_blocks", "x", "x");
+        expect_all(m);
+    }
+    process_stop(m);
+}
+
+static void who_closes_its_bell_is_replaced(void)
+{
+    brood_process_manager_t *m = workers(2);
+    int i;
+
+    for (i = 0; i < 5; i++) {
+        (void)process_end(process_submit(m, "close_bell", "x"));
+        expect_all(m);
+    }
+    process_stop(m);
+}
+
+/* Reading them must have an end. */
+static void a_flood_of_messages_ends_with_its_task(void)
+{
+    brood_process_manager_t *m = workers(2);
+    brood_future_t *future = process_submit(m, "flood_blocks", "");
+    apr_status_t rv = process_end(future);
+
+    CU_ASSERT_NOT_EQUAL(rv, APR_SUCCESS);
+    expect_all(m);
+    kill_and_stop(m);
+}
+
+/* What is being read cannot be taken back, whatever the worker says. */
+static void a_result_that_is_read_is_not_taken_back(void)
+{
+    brood_process_manager_t *m = workers(2);
+    unsigned round, rounds = test_rounds(60);
+
+    for (round = 0; round < rounds; round++) {
+        brood_future_t *future = process_submit(m, "reopen", "");
+        apr_status_t rv;
+
+        test_pause(round % 3);
+        (void)brood_future_cancel(future);
+        (void)brood_process_task_kill(future);
+        rv = process_end(future);
+        CU_ASSERT(rv == APR_SUCCESS || rv == BROOD_ECANCELED
+                  || rv == BROOD_EWORKERDIED);
+    }
+    expect_all(m);
+    kill_and_stop(m);
+}
+
+/* A worker that never gets as far as its first task. */
+static void a_drain_ends_though_no_worker_begins(void)
+{
+    brood_process_manager_options_t o = OPTIONS;
+    brood_process_manager_t *m;
+    brood_future_t *future;
+
+    o.max_workers = 1;
+    o.min_workers = -1;
+    o.restart_backoff = 1;
+    o.initializer = "die";
+    m = process_manager(&o);
+    future = process_submit(m, "echo", "x");
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_process_manager_stop(m, BROOD_STOP_DRAIN, -1));
+    ASSERT_STATUS(BROOD_ECRASHLOOP, process_end(future));
+}
+
+static const test_t tests[] = {
+    TEST(who_forks_and_returns_twice_answers_once),
+    TEST(who_becomes_another_program_has_died),
+    TEST(what_never_answers_ends_at_its_timeout),
+    TEST(they_can_be_killed_and_stopped),
+    TEST(a_spoiled_process_spoils_no_other),
+    TEST(the_librarys_end_in_a_task_is_not_the_parents),
+    TEST(a_worker_without_descriptors_says_so),
+    TEST(who_closes_the_way_of_blocks_is_passed_by),
+    TEST(who_closes_its_bell_is_replaced),
+    TEST(a_flood_of_messages_ends_with_its_task),
+    TEST(a_result_that_is_read_is_not_taken_back),
+    TEST(a_drain_ends_though_no_worker_begins),
+};
+
+PROCESS_MAIN_TABLE("attack", tests, table)
