@@ -8,8 +8,11 @@
 
 #include "base/alloc.h"
 
+#define RETRY ((int64_t)10 * 1000000) /* ns; when the system refuses */
+
 static int put_payload(brood__child_t *child, brood__request_t *request,
                        brood__order_t *order);
+static int put_block(brood__child_t *child, const brood__order_t *order);
 static void publish(brood__child_t *child, brood__request_t *request);
 static void let_go(brood__child_t *child, brood__order_t *order);
 
@@ -60,18 +63,32 @@ int brood__child_quit(brood__child_t *child)
     return 1;
 }
 
-static int put_payload(brood__child_t *child, brood__request_t *request,
-                       brood__order_t *order)
+/* A worker that has nothing to do and yet takes no block, or has closed its end,
+ * would keep what is queued from the others: it is ended. */
+static int put_block(brood__child_t *child, const brood__order_t *order)
 {
     brood__os_message_t message = { BROOD__WIRE_BLOCK, order->size,
                                     child->next };
     const brood__os_block_t *block = order->bytes;
+    const int idle = child->next == brood__load(&child->answered, relaxed);
+    const apr_status_t rv = brood__os_channel_send(child->blocks, &message,
+                                                   block->handle);
+
+    if (rv == APR_EOF || (rv == APR_EAGAIN && idle))
+        brood__child_kill(child);
+    else if (rv != APR_SUCCESS && idle) /* the system's fault; nobody rings */
+        brood__supervisor_wake_at(brood__os_now() + RETRY);
+    return rv == APR_SUCCESS;
+}
+
+static int put_payload(brood__child_t *child, brood__request_t *request,
+                       brood__order_t *order)
+{
     uint64_t at;
 
     if (order->flags & BROOD__ORDER_BLOCK) {
         request->place = BROOD__WIRE_IN_BLOCK;
-        return brood__os_channel_send(child->blocks, &message, block->handle)
-               == APR_SUCCESS;
+        return put_block(child, order);
     }
     if (order->flags & BROOD__ORDER_BORROWED && !child->sealed)
         return 0; /* it could not be fetched back */
@@ -109,7 +126,10 @@ int brood__child_recall(brood__child_t *child, uint64_t position)
     brood__order_t *order = child->sent[BROOD__WIRE_SLOT(position)];
     unsigned long long open = brood__wire_claim(position, BROOD__WIRE_OPEN);
 
+    /* What is being read has ended, whatever became of the claim since. */
     if (!order
+        || (child->reading
+            && position == brood__load(&child->answered, relaxed))
         || !brood__cas(&response->claim, &open,
                        brood__wire_claim(position, BROOD__WIRE_RECALLED),
                        acq_rel))

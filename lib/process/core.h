@@ -55,7 +55,8 @@ enum {
     BROOD__ORDER_KILLED = 256,    /* its worker was killed because of it */
     BROOD__ORDER_TRAILING = 512,  /* `bytes` follows the order */
     BROOD__ORDER_BORROWED = 1024, /* `bytes` are good until submit returns */
-    BROOD__ORDER_LOST = 2048      /* no memory to fetch the payload back */
+    BROOD__ORDER_LOST = 2048,     /* no memory to fetch the payload back */
+    BROOD__ORDER_MOVED = 4096     /* a worker did not begin it in its time */
 };
 
 /*

@@ -65,6 +65,7 @@ static int read_one(brood__child_t *child, brood__orders_t *ended)
     brood__order_t *order = child->sent[BROOD__WIRE_SLOT(position)];
     brood_buffer_t *value = NULL;
     brood__result_t result;
+    apr_status_t rv;
     int right;
 
     copy_head(&result, &child->up->response[BROOD__WIRE_SLOT(position)]);
@@ -76,7 +77,12 @@ static int read_one(brood__child_t *child, brood__orders_t *ended)
         return 0;
     }
     if (order) {
-        result.status = fetch(child, &result, &value);
+        rv = fetch(child, &result, &value);
+        if (result.status == APR_SUCCESS && rv == BROOD_EWORKERDIED) {
+            brood__child_kill(child);
+            return 0;
+        }
+        result.status = rv;
         child->sent[BROOD__WIRE_SLOT(position)] = NULL;
     }
     child->arena.tail = child->arena_end[BROOD__WIRE_SLOT(position)];
@@ -125,29 +131,44 @@ static void drop_block(brood_buffer_t *buffer)
     brood__free(buffer->baton);
 }
 
-/* Blocks of positions that were answered otherwise come first. One that cannot
- * change any more need not be copied. */
+/* Blocks of positions that were answered otherwise come first; there cannot be
+ * more of them than positions. */
+static apr_status_t receive_block(brood__child_t *child, uint64_t position,
+                                  brood__os_handle_t *handle)
+{
+    brood__os_message_t message;
+    unsigned i;
+
+    for (i = 0; i <= BROOD__WIRE_SLOTS; i++) {
+        const apr_status_t rv = brood__os_channel_receive(child->blocks,
+                                                          &message, handle, 0);
+
+        if (rv == APR_SUCCESS && message.where == position)
+            return APR_SUCCESS;
+        if (rv == APR_SUCCESS)
+            brood__os_handle_close(*handle);
+        else
+            return rv == APR_EMFILE ? rv : APR_EINVAL;
+    }
+    return APR_EINVAL;
+}
+
+/* One that cannot change any more need not be copied. */
 static apr_status_t fetch_block(brood__child_t *child,
                                 const brood__result_t *result,
                                 brood_buffer_t **value)
 {
     brood__os_block_t *block = brood__alloc(sizeof(*block));
-    brood__os_message_t message;
     brood__os_handle_t handle;
     int safe = 0;
     apr_status_t rv = block ? APR_SUCCESS : APR_ENOMEM;
 
-    while (rv == APR_SUCCESS) {
-        rv = brood__os_channel_receive(child->blocks, &message, &handle, 0);
-        if (rv == APR_SUCCESS && message.where == result->position)
-            break;
-        if (rv == APR_SUCCESS)
-            brood__os_handle_close(handle);
-    }
+    if (rv == APR_SUCCESS)
+        rv = receive_block(child, result->position, &handle);
     if (rv == APR_SUCCESS)
         rv = brood__os_block_open(block, handle, result->size, &safe);
-    else if (rv != APR_ENOMEM)
-        rv = APR_EINVAL; /* it said so, and did not */
+    if (rv == APR_EINVAL)
+        rv = BROOD_EWORKERDIED; /* it lied, and is going to */
     if (rv == APR_SUCCESS && safe)
         *value = brood__buffer_around(block->base, result->size, drop_block,
                                       block);

@@ -91,7 +91,7 @@ static int hand_over(brood_process_manager_t *m, brood__orders_t *queue,
     }
     order->flags |= BROOD__ORDER_BEGUN;
     if (!brood__child_send(child, order))
-        return 0;
+        return child->state != BROOD__CHILD_READY; /* then to another */
     (void)brood__orders_pop(queue);
     m->n_queued--;
     if (m->turn++ % SAMPLE == 0)

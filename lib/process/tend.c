@@ -219,6 +219,11 @@ static void check_time(brood__child_t *child, int64_t now)
 
     if (child->state == BROOD__CHILD_STARTING) {
         brood__child_kill(child); /* this counts as a crash */
+    } else if (child->state == BROOD__CHILD_READY && order
+               && !(order->flags & BROOD__ORDER_MOVED)
+               && brood__child_recall(child, position)) {
+        order->flags |= BROOD__ORDER_MOVED; /* once: it may be too short */
+        brood__order_requeue(order);
     } else if (child->state == BROOD__CHILD_READY && order) {
         brood__or(&order->future->state,
                   (unsigned)(BROOD__TOKEN | BROOD__OVERRAN), relaxed);

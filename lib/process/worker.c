@@ -351,7 +351,10 @@ static apr_status_t run(brood__request_t *request, const unsigned char *bytes,
 static apr_status_t call_function(void *baton, void **result)
 {
     call_t *call = baton;
+    apr_status_t rv = call->fn(call->in, call->size, &call->out);
 
     (void)result;
-    return call->fn(call->in, call->size, &call->out);
+    if (brood__os_forked()) /* it forked, and both came back: we are not asked */
+        brood__os_worker_exit(0);
+    return rv;
 }

@@ -49,6 +49,7 @@ static apr_status_t end_thread(const void *in, size_t len, brood_buffer_t **out)
     (void)len;
     (void)out;
     pthread_exit(NULL);
+    return APR_SUCCESS; /* never */
 }
 
 static apr_status_t stop_itself(const void *in, size_t len,
@@ -72,8 +73,9 @@ static apr_status_t block_signals(const void *in, size_t len,
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_BLOCK, &all, NULL);
     (void)signal(SIGTERM, SIG_IGN);
-    for (;;)
-        (void)pause();
+    while (pause() < 0)
+        ;
+    return APR_SUCCESS;
 }
 
 /* What belongs to a process and not to a task. */
@@ -159,8 +161,9 @@ static apr_status_t flood_blocks(const void *in, size_t len,
         brood__store(&all->response[i].full, i + 1, release);
     }
     brood__os_bell_ring(brood__os_worker_handle(BROOD__HANDLE_BELL));
-    for (;;)
-        (void)pause();
+    while (pause() < 0)
+        ;
+    return APR_SUCCESS;
 }
 
 /* A result of its own that is read slowly, and taken back meanwhile. */
@@ -169,7 +172,6 @@ static apr_status_t reopen(const void *in, size_t len, brood_buffer_t **out)
     brood__up_t *all = mmap(NULL, sizeof(*all), PROT_READ | PROT_WRITE,
                             MAP_SHARED,
                             brood__os_worker_handle(BROOD__HANDLE_UP), 0);
-    unsigned round;
     uint64_t i;
 
     (void)in;
@@ -183,10 +185,21 @@ static apr_status_t reopen(const void *in, size_t len, brood_buffer_t **out)
         brood__store(&all->response[i].full, i + 1, release);
     }
     brood__os_bell_ring(brood__os_worker_handle(BROOD__HANDLE_BELL));
-    for (round = 0;; round++)
-        for (i = 0; all != MAP_FAILED && i < BROOD__WIRE_SLOTS; i++)
+    while (all != MAP_FAILED)
+        for (i = 0; i < BROOD__WIRE_SLOTS; i++)
             brood__store(&all->response[i].claim,
                          brood__wire_claim(i, BROOD__WIRE_OPEN), release);
+    return APR_SUCCESS;
+}
+
+static apr_status_t pid(const void *in, size_t len, brood_buffer_t **out)
+{
+    char text[24];
+
+    (void)in;
+    (void)len;
+    (void)snprintf(text, sizeof(text), "%ld", (long)getpid());
+    return brood_buffer_copy(out, text, strlen(text));
 }
 
 static apr_status_t die(const void *in, size_t len, brood_buffer_t **out)
@@ -211,6 +224,7 @@ static const brood_process_entry_t table[] = {
     { "close_bell", close_bell },
     { "flood_blocks", flood_blocks },
     { "reopen", reopen },
+    { "pid", pid },
     { "die", die },
     { NULL, NULL },
 };
@@ -284,6 +298,26 @@ static void who_becomes_another_program_has_died(void)
                   process_end(process_submit(m, "become_another", "")));
     expect_all(m);
     process_stop(m);
+}
+
+/* It was given a task and did not even begin it: another does. */
+static void who_is_stopped_while_idle_loses_nothing(void)
+{
+    brood_task_options_t timed = BROOD_TASK_OPTIONS_INIT;
+    brood_process_manager_t *m = workers(2);
+    int i, j;
+
+    timed.run_timeout = 200000;
+    for (i = 0; i < 3; i++) {
+        const pid_t victim = (pid_t)process_number(m, "pid", "");
+
+        CU_ASSERT_FATAL(victim > 1);
+        (void)kill(victim, SIGSTOP);
+        for (j = 0; j < 4; j++)
+            ASSERT_STATUS(APR_SUCCESS, process_end(process_submit_with(
+                                           m, "echo", "x", &timed)));
+    }
+    kill_and_stop(m);
 }
 
 /* Nothing but time tells of these. */
@@ -420,8 +454,10 @@ static void a_result_that_is_read_is_not_taken_back(void)
         CU_ASSERT(rv == APR_SUCCESS || rv == BROOD_ECANCELED
                   || rv == BROOD_EWORKERDIED);
     }
+    kill_and_stop(m); /* what such a worker says of others is wrong, too */
+    m = workers(2);
     expect_all(m);
-    kill_and_stop(m);
+    process_stop(m);
 }
 
 /* A worker that never gets as far as its first task. */
@@ -440,11 +476,15 @@ static void a_drain_ends_though_no_worker_begins(void)
     ASSERT_STATUS(APR_SUCCESS,
                   brood_process_manager_stop(m, BROOD_STOP_DRAIN, -1));
     ASSERT_STATUS(BROOD_ECRASHLOOP, process_end(future));
+    ASSERT_STATUS(APR_SUCCESS, brood_process_manager_start(m, NULL));
+    process_expect(m, "echo", "x", "x");
+    process_stop(m);
 }
 
 static const test_t tests[] = {
     TEST(who_forks_and_returns_twice_answers_once),
     TEST(who_becomes_another_program_has_died),
+    TEST(who_is_stopped_while_idle_loses_nothing),
     TEST(what_never_answers_ends_at_its_timeout),
     TEST(they_can_be_killed_and_stopped),
     TEST(a_spoiled_process_spoils_no_other),

@@ -122,6 +122,8 @@ apr_status_t brood__os_channel_receive(brood__os_handle_t end,
         return APR_SUCCESS;
     brood__os_handle_close(*handle);
     *handle = BROOD__OS_NO_HANDLE;
+    if (n == (ssize_t)sizeof(*message) && (header.msg_flags & MSG_CTRUNC))
+        return APR_EMFILE; /* there was no room for its descriptor */
     return n == 0 ? APR_EOF : APR_EINVAL;
 }
 
