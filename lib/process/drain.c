@@ -132,12 +132,13 @@ static void drop_block(brood_buffer_t *buffer)
 }
 
 /* Blocks of positions that were answered otherwise come first; there cannot be
- * more of them than positions. */
+ * more of them than positions. A worker that died with messages unread resets
+ * the channel: we are told so once, before what it had sent. */
 static apr_status_t receive_block(brood__child_t *child, uint64_t position,
                                   brood__os_handle_t *handle)
 {
     brood__os_message_t message;
-    unsigned i;
+    unsigned i, ends = 0;
 
     for (i = 0; i <= BROOD__WIRE_SLOTS; i++) {
         const apr_status_t rv = brood__os_channel_receive(child->blocks,
@@ -147,7 +148,7 @@ static apr_status_t receive_block(brood__child_t *child, uint64_t position,
             return APR_SUCCESS;
         if (rv == APR_SUCCESS)
             brood__os_handle_close(*handle);
-        else
+        else if (rv != APR_EOF || ends++)
             return rv == APR_EMFILE ? rv : APR_EINVAL;
     }
     return APR_EINVAL;

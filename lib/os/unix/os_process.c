@@ -60,7 +60,7 @@ apr_status_t brood__os_process_start(brood__os_process_t *process,
     (void)posix_spawn_file_actions_destroy(&actions);
     if (rv == 0)
         process->watch = process_descriptor(process->pid);
-    return rv;
+    return rv == EBADF ? EMFILE : rv; /* there is no room above ours */
 }
 
 /*

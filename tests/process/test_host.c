@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * test_host.c: hosts in a bad state. Each runs in a process of its own, which is
+ * this program, started anew with the scenario's name: a forked one could not
+ * use brood.
+ */
+
+#include "process/tasks.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/atomic.h"
+
+#define CHECK(ok)                                                              \
+    do {                                                                       \
+        if (!(ok))                                                             \
+            return failed(__LINE__);                                           \
+    } while (0)
+
+static int g_method;
+
+static int failed(int line)
+{
+    fprintf(stderr, "test_host.c:%d\n", line);
+    return 1;
+}
+
+static int echoes(brood_process_manager_t *m, size_t len)
+{
+    brood_future_t *future = NULL;
+    char *bytes = malloc(len + 1);
+    void *value = NULL;
+    int right;
+
+    if (!bytes)
+        return 0;
+    memset(bytes, 'x', len);
+    right = brood_process_manager_submit(&future, m, "echo", bytes, len, NULL)
+                == APR_SUCCESS
+            && brood_future_get(future, &value, -1) == APR_SUCCESS
+            && brood_buffer_size(value) == len
+            && memcmp(brood_buffer_data(value), bytes, len) == 0;
+    (void)brood_future_release(future);
+    free(bytes);
+    return right;
+}
+
+static apr_status_t start(brood_process_manager_t **m, const char *id, int n)
+{
+    brood_process_manager_options_t o = OPTIONS;
+    apr_status_t rv = brood_process_manager_get(m, id, 0);
+
+    o.max_workers = o.min_workers = n;
+    o.start_method = g_method;
+    return rv == APR_SUCCESS ? brood_process_manager_start(*m, &o) : rv;
+}
+
+static int stop(brood_process_manager_t *m)
+{
+    return brood_process_manager_stop(m, BROOD_STOP_DRAIN, -1) == APR_SUCCESS;
+}
+
+/* ---- scenarios -------------------------------------------------------------- */
+
+/* Then the first descriptors of the host are brood's own. */
+static int standard_descriptors_closed(void)
+{
+    brood_process_manager_t *m;
+
+    (void)close(0);
+    (void)close(1);
+    (void)close(2);
+    CHECK(brood_initialize() == APR_SUCCESS);
+    CHECK(start(&m, NULL, 2) == APR_SUCCESS);
+    CHECK(echoes(m, 10) && echoes(m, 100000) && echoes(m, 2000000));
+    CHECK(stop(m));
+    brood_terminate();
+    return 0;
+}
+
+/* As many as there are descriptors for; who comes too late is told. */
+static int more_managers_than_descriptors(void)
+{
+    enum { N = 200 };
+    const struct rlimit few = { 400, 400 };
+    brood_process_manager_t *m[N];
+    char id[16];
+    int i, n;
+
+    CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    CHECK(brood_initialize() == APR_SUCCESS);
+    for (n = 0; n < N; n++) {
+        apr_status_t rv;
+
+        (void)snprintf(id, sizeof(id), "m%d", n);
+        rv = start(&m[n], id, 1);
+        if (rv != APR_SUCCESS) {
+            CHECK(APR_STATUS_IS_EMFILE(rv) || rv == EMFILE);
+            break;
+        }
+    }
+    CHECK(n > 10 && n < N);
+    for (i = 0; i < n; i++)
+        CHECK(echoes(m[i], 10) && echoes(m[i], 100000));
+    for (i = 0; i < n; i++)
+        CHECK(stop(m[i]));
+    CHECK(start(&m[n], id, 1) == APR_SUCCESS && echoes(m[n], 2000000));
+    CHECK(stop(m[n]));
+    brood_terminate();
+    return 0;
+}
+
+static int two_hundred_managers(void)
+{
+    enum { N = 200 };
+    brood_process_manager_t *m[N];
+    struct rlimit many;
+    char id[16];
+    int i;
+
+    CHECK(getrlimit(RLIMIT_NOFILE, &many) == 0);
+    many.rlim_cur = many.rlim_max;
+    CHECK(setrlimit(RLIMIT_NOFILE, &many) == 0);
+    if (many.rlim_cur != RLIM_INFINITY && many.rlim_cur < 4096)
+        return 0; /* not to be had here */
+    CHECK(brood_initialize() == APR_SUCCESS);
+    for (i = 0; i < N; i++) {
+        (void)snprintf(id, sizeof(id), "m%d", i);
+        CHECK(start(&m[i], id, 1) == APR_SUCCESS);
+    }
+    for (i = 0; i < N; i++)
+        CHECK(echoes(m[i], 10));
+    for (i = 0; i < N; i += 2)
+        CHECK(brood_process_manager_kill(m[i]) == APR_SUCCESS);
+    for (i = 0; i < N; i++)
+        CHECK(stop(m[i]));
+    brood_terminate();
+    return 0;
+}
+
+/* A host that leaves without a word. */
+static int ends_without_stopping(void)
+{
+    brood_process_manager_t *m;
+
+    CHECK(brood_initialize() == APR_SUCCESS);
+    CHECK(start(&m, NULL, 2) == APR_SUCCESS);
+    CHECK(brood_process_manager_submit(NULL, m, "ignore_term", "/no/where", 9,
+                                       NULL)
+          == APR_SUCCESS);
+    exit(0);
+}
+
+static int terminates_without_stopping(void)
+{
+    brood_process_manager_t *m;
+
+    CHECK(brood_initialize() == APR_SUCCESS);
+    CHECK(start(&m, NULL, 2) == APR_SUCCESS);
+    CHECK(echoes(m, 10));
+    brood_terminate();
+    return 0;
+}
+
+static atomic_int g_go_on;
+
+static void *start_and_stop(void *baton)
+{
+    brood_process_manager_t *m = baton;
+    brood_process_manager_options_t o = OPTIONS;
+
+    o.max_workers = o.min_workers = 2;
+    o.start_method = g_method;
+    while (brood__load(&g_go_on, relaxed)) {
+        (void)brood_process_manager_start(m, &o);
+        (void)brood_process_manager_submit(NULL, m, "echo", "x", 1, NULL);
+        (void)brood_process_manager_kill(m);
+        (void)brood_process_manager_stop(m, BROOD_STOP_CANCEL, 0);
+    }
+    return NULL;
+}
+
+/* Nobody waits for anything, and all at once. */
+static int started_and_stopped_by_all(void)
+{
+    enum { N = 4 };
+    brood_process_manager_t *m;
+    pthread_t threads[N];
+    unsigned i, rounds = test_rounds(200);
+
+    CHECK(brood_initialize() == APR_SUCCESS);
+    CHECK(brood_process_manager_get(&m, NULL, 0) == APR_SUCCESS);
+    brood__store(&g_go_on, 1, relaxed);
+    for (i = 0; i < N; i++)
+        CHECK(pthread_create(&threads[i], NULL, start_and_stop, m) == 0);
+    for (i = 0; i < rounds; i++) {
+        (void)brood_process_manager_start(m, NULL);
+        (void)brood_process_manager_stop(m, BROOD_STOP_DRAIN, 100);
+    }
+    brood__store(&g_go_on, 0, relaxed);
+    for (i = 0; i < N; i++)
+        (void)pthread_join(threads[i], NULL);
+    CHECK(brood_process_manager_stop(m, BROOD_STOP_CANCEL, -1) == APR_SUCCESS);
+    CHECK(start(&m, NULL, 2) == APR_SUCCESS);
+    CHECK(echoes(m, 10) && stop(m));
+    brood_terminate();
+    return 0;
+}
+
+/* All signals blocked: the workers' are not. */
+static int signals_blocked(void)
+{
+    brood_task_options_t timed = BROOD_TASK_OPTIONS_INIT;
+    brood_process_manager_t *m;
+    brood_future_t *future;
+    sigset_t all;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_BLOCK, &all, NULL);
+    timed.run_timeout = 20000;
+    CHECK(brood_initialize() == APR_SUCCESS);
+    CHECK(start(&m, NULL, 2) == APR_SUCCESS);
+    CHECK(
+        brood_process_manager_submit(&future, m, "hold", "/no/where", 9, &timed)
+        == APR_SUCCESS);
+    CHECK(brood_future_get(future, NULL, -1) == BROOD_EOVERRUN);
+    (void)brood_future_release(future);
+    CHECK(echoes(m, 10) && stop(m));
+    brood_terminate();
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(void);
+} scenarios[] = {
+    { "standard descriptors closed", standard_descriptors_closed },
+    { "more managers than descriptors", more_managers_than_descriptors },
+    { "two hundred managers", two_hundred_managers },
+    { "ends without stopping", ends_without_stopping },
+    { "terminates without stopping", terminates_without_stopping },
+    { "started and stopped by all", started_and_stopped_by_all },
+    { "signals blocked", signals_blocked },
+};
+
+/* ---- the tests -------------------------------------------------------------- */
+
+static int become(void *name)
+{
+    (void)execl("/proc/self/exe", "test_host",
+                g_method ? "--server" : "--spawn", (char *)name, (char *)NULL);
+    return 99;
+}
+
+static void run(const char *name)
+{
+    if (access("/proc/self/exe", X_OK) != 0)
+        TEST_SKIP("no way to start this program anew");
+    CU_ASSERT_EQUAL(test_in_child(become, (void *)(uintptr_t)name), 0);
+}
+
+static void a_host_without_standard_descriptors(void)
+{
+    run("standard descriptors closed");
+}
+
+static void a_host_that_runs_out_of_descriptors(void)
+{
+    run("more managers than descriptors");
+}
+
+static void a_host_with_two_hundred_managers(void)
+{
+    run("two hundred managers");
+}
+
+static void a_host_that_exits_without_a_word(void)
+{
+    run("ends without stopping");
+}
+
+static void a_host_that_terminates_brood_only(void)
+{
+    run("terminates without stopping");
+}
+
+static void a_host_whose_threads_start_and_stop_at_once(void)
+{
+    run("started and stopped by all");
+}
+
+static void a_host_that_blocks_all_signals(void)
+{
+    run("signals blocked");
+}
+
+static void the_same_with_fork_servers(void)
+{
+    g_method = BROOD_START_FORKSERVER;
+    a_host_without_standard_descriptors();
+    a_host_that_runs_out_of_descriptors();
+    a_host_that_exits_without_a_word();
+    a_host_that_terminates_brood_only();
+    a_host_whose_threads_start_and_stop_at_once();
+    a_host_that_blocks_all_signals();
+    g_method = BROOD_START_SPAWN;
+}
+
+static const test_t tests[] = {
+    TEST(a_host_without_standard_descriptors),
+    TEST(a_host_that_runs_out_of_descriptors),
+    TEST(a_host_with_two_hundred_managers),
+    TEST(a_host_that_exits_without_a_word),
+    TEST(a_host_that_terminates_brood_only),
+    TEST(a_host_whose_threads_start_and_stop_at_once),
+    TEST(a_host_that_blocks_all_signals),
+    TEST(the_same_with_fork_servers),
+};
+
+int main(int argc, char **argv)
+{
+    static const harness_t harness = {
+        "host",         tests,         sizeof(tests) / sizeof(tests[0]),
+        apr_initialize, apr_terminate, NULL
+    };
+    size_t i;
+
+    brood_process_main(argc, (const char *const *)argv, process_tasks);
+    if (argc != 3 || strncmp(argv[1], "--", 2) != 0)
+        return harness_main(&harness, argc, (const char *const *)argv);
+    g_method = strcmp(argv[1], "--server") == 0 ? BROOD_START_FORKSERVER
+                                                : BROOD_START_SPAWN;
+    for (i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
+        if (strcmp(argv[2], scenarios[i].name) == 0)
+            return scenarios[i].run();
+    return 98;
+}
