@@ -23,9 +23,9 @@
     "T1:1,2,4 T1f:1,2 T2:1,2 T3:2 T4:1,2,4 T5.1us:1,2,4 T5.10us:2,4 T6:1 "     \
     "T6f:1 W1:8 W2.behind:2 "
 
-#define RUST "cargo, librust-libc-dev, librust-rayon-dev, librust-tokio-dev"
-#define GO   "golang-go"
-#define P_ALL    "P1:2 P2:2 P3:2 P4:2 P4.large:2 "
+#define RUST  "cargo, librust-libc-dev, librust-rayon-dev, librust-tokio-dev"
+#define GO    "golang-go"
+#define P_ALL "P1:2 P2:2 P3:2 P4:2 P4.large:2 "
 
 /* T6f is for those that have futures of their own. */
 static const implementation g_all[] = {
