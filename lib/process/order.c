@@ -133,6 +133,9 @@ void brood__orders_settle(brood__orders_t *ended)
 
     while ((order = brood__orders_pop(ended)) != NULL)
         settle_one(order);
+    /* Of a thread that brood never saw nobody empties it at its end. */
+    if (!brood__self.seen)
+        brood__purse_empty(&brood__self.purse);
 }
 
 /* The baton becomes what is known of the worker's end; the order goes. */

@@ -4,10 +4,12 @@
 
 #include "process/tasks.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/compiler.h"
 
 static brood_process_manager_t *one_worker(void)
@@ -348,6 +350,57 @@ static void a_failing_initializer_is_a_crash(void)
     process_stop(m);
 }
 
+enum { SOME = 5 };
+
+static brood_future_t *g_some[SOME];
+
+static void *submit_some(void *manager)
+{
+    int i;
+
+    for (i = 0; i < SOME; i++)
+        if (brood_process_manager_submit(&g_some[i], manager, "await_never",
+                                         NULL, 0, NULL)
+            != APR_SUCCESS)
+            return manager;
+    return NULL;
+}
+
+static void *kill_it(void *manager)
+{
+    return brood_process_manager_kill(manager) == APR_SUCCESS ? NULL : manager;
+}
+
+static void in_a_thread(void *(*step)(void *), void *manager)
+{
+    void *failed = manager;
+    pthread_t thread;
+
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, step, manager), 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_join(thread, &failed), 0);
+    CU_ASSERT_PTR_NULL(failed);
+}
+
+/* What the tasks of one thread owe to the family tree is paid by another, which
+ * brood has never seen. The first round fills what is kept for later ones. */
+static void a_foreign_thread_may_kill(void)
+{
+    int i, j;
+
+    for (i = 0; i < 3; i++) {
+        const size_t before = brood__alloc_live();
+        brood_process_manager_t *m = process_manager(NULL);
+
+        in_a_thread(submit_some, m);
+        in_a_thread(kill_it, m);
+        process_stop(m);
+        for (j = 0; j < SOME; j++)
+            ASSERT_STATUS(BROOD_ECANCELED, process_end(g_some[j]));
+        if (i > 0)
+            WAIT_UNTIL(brood__alloc_live() <= before);
+    }
+}
+
 static const test_t tests[] = {
     TEST_KEEPS(ids_and_flags_mean_what_they_mean_elsewhere, KEEPS_MEMORY),
     TEST_KEEPS(what_was_never_started_says_so, KEEPS_MEMORY),
@@ -358,6 +411,7 @@ static const test_t tests[] = {
     TEST(a_token_interrupts_a_wait_in_the_worker),
     TEST(a_drain_runs_all_and_a_cancel_none),
     TEST(a_kill_ends_what_does_not_listen),
+    TEST_KEEPS(a_foreign_thread_may_kill, KEEPS_MEMORY),
     TEST_KEEPS(delays_and_timeouts_of_the_queue_work, KEEPS_MEMORY),
     TEST(a_worker_is_replaced_after_its_share),
     TEST(a_worker_that_has_grown_is_replaced),
