@@ -85,15 +85,17 @@ static inline void process_end(pb_call call)
     brood_future_release(call);
 }
 
-static void process_echo(void *to, const void *from, size_t len)
+static const void *process_echo(PB_UNUSED void *to, const void *from,
+                                size_t len)
 {
-    pb_call call = submit("echo", from, len);
+    static pb_call call;
     void *value;
 
+    brood_future_release(call);
+    call = submit("echo", from, len);
     PB_CHECK(brood_future_get(call, &value, -1) == APR_SUCCESS);
     PB_CHECK(brood_buffer_size(value) == len);
-    memcpy(to, brood_buffer_data(value), len);
-    brood_future_release(call);
+    return brood_buffer_data(value);
 }
 
 /* Each worker has one. */
