@@ -62,11 +62,10 @@ static apr_status_t read_options(brood_process_manager_options_t *full,
                                  const brood_process_manager_options_t *o)
 {
     memset(full, 0, sizeof(*full));
-    if (!o)
-        return APR_SUCCESS;
-    if (o->size < OPTIONS_SIZE_0_1 || o->size > sizeof(*full))
+    if (o && (o->size < OPTIONS_SIZE_0_1 || o->size > sizeof(*full)))
         return APR_EINVAL;
-    memcpy(full, o, o->size);
+    if (o)
+        memcpy(full, o, o->size);
     if (full->max_workers < 0 || full->max_workers > MOST_WORKERS
         || full->min_workers > MOST_WORKERS || full->max_tasks_per_worker < 0
         || full->restart_backoff < 0 || full->restart_backoff > US_MAX

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/compiler.h"
+#include "process/wire.h"
 
 static brood_process_manager_t *one_worker(void)
 {
@@ -104,6 +105,23 @@ static void wrong_arguments_change_nothing(void)
     ASSERT_STATUS(APR_EINVAL,
                   brood_process_manager_stop(m, (brood_stop_e)7, 0));
     process_stop(m);
+}
+
+/* Its workers would run main() as their parent does, and start workers. */
+static void without_a_table_nothing_is_started(void)
+{
+    const uint64_t hash = brood__table.hash;
+    brood_process_manager_options_t o = OPTIONS;
+    brood_process_manager_t *m;
+
+    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_process_manager_get(&m, "bare", 0));
+    brood__table.hash = 0; /* as before brood_process_main() */
+    ASSERT_STATUS(BROOD_ENOFUNC, brood_process_manager_start(m, NULL));
+    ASSERT_STATUS(BROOD_ENOFUNC, brood_process_manager_start(m, &o));
+    brood__table.hash = hash;
+    CU_ASSERT_FALSE(brood_process_manager_is_running(m));
+    ASSERT_STATUS(BROOD_ENOTSTARTED,
+                  brood_process_manager_stop(m, BROOD_STOP_DRAIN, -1));
 }
 
 static void types_are_exact(void)
@@ -405,6 +423,7 @@ static const test_t tests[] = {
     TEST_KEEPS(ids_and_flags_mean_what_they_mean_elsewhere, KEEPS_MEMORY),
     TEST_KEEPS(what_was_never_started_says_so, KEEPS_MEMORY),
     TEST(wrong_arguments_change_nothing),
+    TEST_KEEPS(without_a_table_nothing_is_started, KEEPS_MEMORY),
     TEST(types_are_exact),
     TEST(a_status_comes_back),
     TEST(a_queued_task_that_is_canceled_never_runs),
