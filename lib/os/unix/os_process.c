@@ -30,6 +30,7 @@ static int set_actions(posix_spawn_file_actions_t *actions, const int *handles,
                        size_t n);
 static int set_attributes(posix_spawnattr_t *attributes);
 static void signal_it(const brood__os_process_t *process, int number);
+static int reap(pid_t pid, brood__os_exit_t *how);
 
 apr_status_t brood__os_process_start(brood__os_process_t *process,
                                      const char *exe, const char *const *argv,
@@ -183,33 +184,52 @@ static void signal_it(const brood__os_process_t *process, int number)
     }
 }
 
-int brood__os_process_ended(brood__os_process_t *process, brood__os_exit_t *how)
+/*
+ * 1: it has ended and is reaped, and what was left of its group is killed, or
+ * somebody else was faster in between; 0: it runs; -1: it is no child of ours.
+ */
+static int reap(pid_t pid, brood__os_exit_t *how)
 {
     siginfo_t info;
     int rv;
 
     memset(how, 0, sizeof(*how));
     memset(&info, 0, sizeof(info));
-    if (process->adopted)
-        return process->watch >= 0 && brood__os_readable(process->watch);
     do
-        rv = waitid(P_PID, (id_t)process->pid, &info,
-                    WEXITED | WNOHANG | WNOWAIT);
+        rv = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
     while (rv != 0 && errno == EINTR);
-    if (rv != 0) /* somebody else has reaped it */
-        return process->watch < 0 || brood__os_readable(process->watch);
-    if (info.si_pid != process->pid)
+    if (rv != 0)
+        return -1;
+    if (info.si_pid != pid)
         return 0;
-    (void)kill(-process->pid, SIGKILL); /* a zombie: the number is still its */
+    (void)kill(-pid, SIGKILL); /* a zombie: the number is still its */
     do
-        rv = waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG);
+        rv = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
     while (rv != 0 && errno == EINTR);
-    if (rv != 0 || info.si_pid != process->pid)
+    if (rv != 0 || info.si_pid != pid)
         return 1;
     how->known = 1;
     how->code = info.si_code == CLD_EXITED ? info.si_status : -1;
     how->signal = info.si_code == CLD_EXITED ? 0 : info.si_status;
     return 1;
+}
+
+int brood__os_process_ended(brood__os_process_t *process, brood__os_exit_t *how)
+{
+    int ended;
+
+    memset(how, 0, sizeof(*how));
+    if (process->adopted)
+        return process->watch >= 0 && brood__os_readable(process->watch);
+    ended = reap(process->pid, how);
+    if (ended < 0) /* somebody else has reaped it */
+        return process->watch < 0 || brood__os_readable(process->watch);
+    return ended;
+}
+
+int brood__os_reap(int64_t pid, brood__os_exit_t *how)
+{
+    return reap((pid_t)pid, how) > 0 && how->known;
 }
 
 uint64_t brood__os_process_rss(const brood__os_process_t *process)

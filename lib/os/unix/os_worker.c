@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -164,16 +163,4 @@ apr_status_t brood__os_fork_worker(int64_t *pid, brood__os_handle_t *watch,
     *watch = (int)syscall(SYS_pidfd_open, child, 0);
 #endif
     return APR_SUCCESS;
-}
-
-int brood__os_reap(int64_t pid, brood__os_exit_t *how)
-{
-    int status = 0;
-
-    if (waitpid((pid_t)pid, &status, WNOHANG) != (pid_t)pid)
-        return 0;
-    how->known = 1;
-    how->code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    how->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    return 1;
 }
