@@ -12,7 +12,8 @@
  *     task -> process manager -> worker process -> [buffer] -> future
  *
  * References are counted. The bytes may be written by whoever made the buffer,
- * until he gives it away; from then on they do not change.
+ * until he gives it away; from then on they do not change. These calls need no
+ * brood_initialize(), and work in a forked child.
  */
 
 /** Opaque; counted. */

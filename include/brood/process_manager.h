@@ -413,7 +413,6 @@ brood_process_manager_owner_serial(brood_process_manager_t *manager);
  * Keep the memory of a manager for longer than its owner. Once its owner and
  * all its descendants are gone, every call on it that returns a status returns
  * BROOD_ESTOPPED: it stops by itself, and nobody can hurry it or wait for it.
- * Its base stays until it has stopped, for the tasks that still run.
  *
  * @param manager the manager, or NULL.
  * @return @a manager; NULL for NULL.

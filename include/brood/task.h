@@ -53,7 +53,8 @@ typedef struct brood_task_t {
 
 /**
  * Settings of one task. Start from BROOD_TASK_OPTIONS_INIT; a field that stays
- * 0 means "the default". Fields are only ever appended.
+ * 0 means "the default". Fields are only ever appended. A delay or timeout that is
+ * negative or longer than 73 years is APR_EINVAL.
  */
 typedef struct brood_task_options_t {
     apr_size_t size;  /**< sizeof this struct, as the caller knows it */
