@@ -25,7 +25,8 @@ apr_status_t brood_buffer_make(brood_buffer_t **buffer, apr_size_t len)
         made = brood__buffer_place(len);
     if (!made && len <= SIZE_MAX - HEAD_SIZE) {
         made = brood__alloc_unset(HEAD_SIZE + len);
-        made = init(made, (char *)made + HEAD_SIZE, len);
+        if (made)
+            made = init(made, (char *)made + HEAD_SIZE, len);
     }
     *buffer = made;
     return made ? APR_SUCCESS : APR_ENOMEM;
