@@ -9,7 +9,8 @@
  * mapped. All descriptors and handles are made so that no other child process
  * inherits them.
  *
- * A brood__os_handle_t is a descriptor, or a HANDLE on Windows. What a worker
+ * A brood__os_handle_t is a descriptor; on Windows a HANDLE and what belongs to
+ * it. What a worker
  * shall have is handed over as an array of them; the worker finds them under
  * the same indexes by brood__os_worker_handle().
  */
@@ -25,7 +26,8 @@
  * Linux, FreeBSD: memfd_create() with seals. Other POSIX: shm_open() under a
  * random name that is unlinked at once. Windows: CreateFileMapping() without a
  * name; a handle duplicated with FILE_MAP_READ only is what read_only() and
- * freeze() mean there, so both always succeed.
+ * freeze() mean there, so both succeed; but no receiver can see it, so that
+ * open() calls none safe.
  */
 typedef struct brood__os_block_t {
     brood__os_handle_t handle;
@@ -110,7 +112,8 @@ apr_status_t brood__os_channel_wait(brood__os_handle_t end, int64_t timeout);
  */
 apr_status_t brood__os_bell_make(brood__os_handle_t ends[2]);
 void brood__os_bell_ring(brood__os_handle_t end);
-/* Never blocks. 0: the other end is closed. */
+/* Never blocks. 0: the other end is closed. Windows: not told of one that was
+ * given to a worker; then the process tells. */
 int brood__os_bell_clear(brood__os_handle_t end);
 
 /*
@@ -188,9 +191,9 @@ void brood__os_process_free(brood__os_process_t *process);
 
 /* ---- os_watcher.c: one thread waits for many handles ---------------------- */
 
-/* POSIX: poll(2). Windows: RegisterWaitForSingleObject() that posts to an I/O
- * completion port, so that there may be more than 64. All calls but wake() on
- * one thread. */
+/* POSIX: poll(2). Windows: WaitForMultipleObjects() for the first 63, and
+ * RegisterWaitForSingleObject() for those beyond. All calls but wake() on one
+ * thread. */
 typedef struct brood__os_watcher_t brood__os_watcher_t;
 
 apr_status_t brood__os_watcher_make(brood__os_watcher_t **watcher);
@@ -214,6 +217,9 @@ void brood__os_watcher_wake(brood__os_watcher_t *watcher);
  * whatever has been put under its name meanwhile, where the system can do that.
  * APR_ENAMETOOLONG. */
 apr_status_t brood__os_exe(char *path, size_t size);
+
+/* 1: an absolute path; 0: a plain name, which names no folder; -1: neither. */
+int brood__os_path_kind(const char *path);
 
 /* First in a worker: take the handles (n of them), close every other
  * descriptor above standard error, arrange to be killed when the parent dies.

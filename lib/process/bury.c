@@ -71,7 +71,7 @@ static void lose(brood__child_t *child, uint64_t position,
     brood__order_end(order, why_lost(order), ended);
     if (how->known) /* see brood_future_worker_exit() */
         order->since = how->signal ? (int64_t)how->signal << 8 | 6
-                                   : (int64_t)how->code << 8 | 2;
+                                   : (int64_t)how->code * 256 | 2;
 }
 
 static apr_status_t why_lost(const brood__order_t *order)

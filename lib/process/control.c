@@ -80,8 +80,7 @@ static apr_status_t read_options(brood_process_manager_options_t *full,
     if (full->start_method == BROOD_START_FORKSERVER && !brood__os_can_fork())
         return APR_ENOTIMPL;
     if (full->module
-        && (!*full->module
-            || (*full->module != '/' && strchr(full->module, '/'))))
+        && (!*full->module || brood__os_path_kind(full->module) < 0))
         return APR_EINVAL;
     if (!full->module && !brood__table.hash)
         return BROOD_ENOFUNC;

@@ -4,20 +4,17 @@
 
 #include "process/tasks.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
 #include "os/process.h"
+#include "process/tasks_platform.h"
 #include "process/wire.h"
 
 static brood_process_manager_t *g_manager; /* one for each program */
 
-static apr_status_t number(brood_buffer_t **out, long value)
+apr_status_t task_number(brood_buffer_t **out, long value)
 {
     char line[64];
     int n = snprintf(line, sizeof(line), "%ld", value);
@@ -26,7 +23,7 @@ static apr_status_t number(brood_buffer_t **out, long value)
 }
 
 /* The payload as text. */
-static const char *words(const void *in, size_t len)
+const char *task_words(const void *in, size_t len)
 {
     static char copy[512];
 
@@ -62,40 +59,28 @@ static apr_status_t empty(const void *in, size_t len, brood_buffer_t **out)
 
 static apr_status_t fail(const void *in, size_t len, brood_buffer_t **out)
 {
-    return (void)out, atoi(words(in, len));
-}
-
-static apr_status_t raise_signal(const void *in, size_t len,
-                                 brood_buffer_t **out)
-{
-    const int which = atoi(words(in, len));
-
-    (void)out;
-    if (which != SIGINT)
-        (void)signal(which, SIG_DFL); /* sanitizers catch some */
-    (void)raise(which);
-    return APR_SUCCESS;
+    return (void)out, atoi(task_words(in, len));
 }
 
 static apr_status_t exit_with(const void *in, size_t len, brood_buffer_t **out)
 {
     (void)out;
     if (BROOD__ASAN) /* which finds brood's threads, and makes it 23 */
-        _exit(atoi(words(in, len)));
-    exit(atoi(words(in, len)));
+        _exit(atoi(task_words(in, len)));
+    exit(atoi(task_words(in, len)));
 }
 
 /* Opens the door "in", then waits until it is killed, or for "in.go". */
-static apr_status_t hold(const void *in, size_t len, brood_buffer_t **out)
+apr_status_t task_hold(const void *in, size_t len, brood_buffer_t **out)
 {
     char go[520];
-    const char *door = words(in, len);
+    const char *door = task_words(in, len);
 
     (void)out;
     (void)snprintf(go, sizeof(go), "%s.go", door);
     file_door_open(door);
     while (!file_door_is_open(go))
-        (void)usleep(1000);
+        platform_nap(1000);
     return APR_SUCCESS;
 }
 
@@ -104,9 +89,9 @@ static apr_status_t obey(const void *in, size_t len, brood_buffer_t **out)
 {
     (void)out;
     if (len)
-        file_door_open(words(in, len));
+        file_door_open(task_words(in, len));
     while (!brood_task_canceled())
-        (void)usleep(500);
+        platform_nap(500);
     return BROOD_ECANCELED;
 }
 
@@ -122,40 +107,18 @@ static apr_status_t await_never(const void *in, size_t len,
     if (rv != APR_SUCCESS)
         return rv;
     if (len)
-        file_door_open(words(in, len));
+        file_door_open(task_words(in, len));
     rv = brood_future_wait(future, -1);
     brood_promise_release(promise);
     (void)brood_future_release(future);
     return rv;
 }
 
-static apr_status_t ignore_term(const void *in, size_t len,
-                                brood_buffer_t **out)
-{
-    (void)signal(SIGTERM, SIG_IGN);
-    return hold(in, len, out);
-}
-
 static apr_status_t pid(const void *in, size_t len, brood_buffer_t **out)
 {
     (void)in;
     (void)len;
-    return number(out, (long)getpid());
-}
-
-/* Descriptors that are open, as "0 1 2 3 ". */
-static apr_status_t descriptors(const void *in, size_t len,
-                                brood_buffer_t **out)
-{
-    char line[400] = "";
-    int fd;
-
-    (void)in;
-    (void)len;
-    for (fd = 0; fd < 4096; fd++)
-        if (fcntl(fd, F_GETFD) >= 0 && strlen(line) < 380)
-            (void)snprintf(line + strlen(line), 20, "%d ", fd);
-    return brood_buffer_copy(out, line, strlen(line));
+    return task_number(out, (long)brood__os_pid());
 }
 
 static apr_status_t lineage(const void *in, size_t len, brood_buffer_t **out)
@@ -171,7 +134,7 @@ static apr_status_t lineage(const void *in, size_t len, brood_buffer_t **out)
 /* So many bytes. */
 static apr_status_t flood(const void *in, size_t len, brood_buffer_t **out)
 {
-    size_t size = (size_t)strtoul(words(in, len), NULL, 10);
+    size_t size = (size_t)strtoul(task_words(in, len), NULL, 10);
     apr_status_t rv = brood_buffer_make(out, size);
 
     if (rv == APR_SUCCESS)
@@ -182,14 +145,16 @@ static apr_status_t flood(const void *in, size_t len, brood_buffer_t **out)
 /* Take so many MiB, and keep them. */
 static apr_status_t leak(const void *in, size_t len, brood_buffer_t **out)
 {
-    size_t size = (size_t)strtoul(words(in, len), NULL, 10) << 20;
-    char *kept = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    static void *kept; /* all of them, one by the other */
+    size_t size = (size_t)strtoul(task_words(in, len), NULL, 10) << 20;
+    char *more = malloc(size);
 
     (void)out;
-    if (kept == MAP_FAILED)
+    if (!more)
         return APR_ENOMEM;
-    memset(kept, 1, size);
+    memset(more, 1, size);
+    memcpy(more, &kept, sizeof(kept));
+    kept = more;
     return APR_SUCCESS;
 }
 
@@ -199,7 +164,7 @@ static apr_status_t own_manager(const void *in, size_t len,
 {
     brood_thread_manager_t *threads;
     brood_process_manager_t *processes;
-    apr_status_t rv = brood_thread_manager_get(&threads, words(in, len),
+    apr_status_t rv = brood_thread_manager_get(&threads, task_words(in, len),
                                                BROOD_GET_STRICT);
 
     (void)out;
@@ -212,17 +177,30 @@ static apr_status_t own_manager(const void *in, size_t len,
 
 static brood__up_t *up(void)
 {
-    void *base = mmap(NULL, sizeof(brood__up_t), PROT_READ | PROT_WRITE,
-                      MAP_SHARED, brood__os_worker_handle(BROOD__HANDLE_UP), 0);
+    brood__os_block_t block = { 0 };
 
-    return base == MAP_FAILED ? NULL : base;
+    return brood__os_block_map(&block,
+                               brood__os_worker_handle(BROOD__HANDLE_UP),
+                               sizeof(brood__up_t), 1)
+                   == APR_SUCCESS
+               ? block.base
+               : NULL;
+}
+
+/* Until it is killed. */
+static apr_status_t linger(void)
+{
+    do
+        platform_nap(1000000);
+    while (brood__os_pid());
+    return APR_SUCCESS;
 }
 
 /* Rubbish over everything that it can write, a seed in `in`; never returns. */
 static apr_status_t scribble(const void *in, size_t len, brood_buffer_t **out)
 {
     unsigned char *at = (unsigned char *)up();
-    unsigned long x = strtoul(words(in, len), NULL, 10) * 2654435769u + 1;
+    uint64_t x = strtoul(task_words(in, len), NULL, 10) * 2654435769u + 1;
     size_t i, size = offsetof(brood__up_t, arena) + 4096;
 
     (void)out;
@@ -231,16 +209,14 @@ static apr_status_t scribble(const void *in, size_t len, brood_buffer_t **out)
         at[i] = (unsigned char)(x >> 56);
     }
     brood__os_bell_ring(brood__os_worker_handle(BROOD__HANDLE_BELL));
-    while (pause() < 0)
-        ;
-    return APR_SUCCESS;
+    return linger();
 }
 
 /* An answer to everything at once, with sizes and places from nowhere. */
 static apr_status_t lie(const void *in, size_t len, brood_buffer_t **out)
 {
     brood__up_t *all = up();
-    uint64_t base = strtoul(words(in, len), NULL, 10);
+    uint64_t base = strtoul(task_words(in, len), NULL, 10);
     uint64_t i;
 
     (void)out;
@@ -254,60 +230,7 @@ static apr_status_t lie(const void *in, size_t len, brood_buffer_t **out)
         brood__store(&response->full, i + 1, release);
     }
     brood__os_bell_ring(brood__os_worker_handle(BROOD__HANDLE_BELL));
-    while (pause() < 0)
-        ;
-    return APR_SUCCESS;
-}
-
-/* 0: what it must not be able to do, it was not. */
-static apr_status_t truncate_block(const void *in, size_t len,
-                                   brood_buffer_t **out)
-{
-    const int down = brood__os_worker_handle(BROOD__HANDLE_DOWN);
-
-    (void)in;
-    (void)len;
-    (void)out;
-    if (ftruncate(down, 0) == 0
-        || ftruncate(brood__os_worker_handle(BROOD__HANDLE_UP), 0) == 0)
-        return APR_EGENERAL;
-    return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, down, 0)
-                   == MAP_FAILED
-               ? APR_SUCCESS
-               : APR_EGENERAL;
-}
-
-static apr_status_t close_all(const void *in, size_t len, brood_buffer_t **out)
-{
-    int fd;
-
-    for (fd = 3; fd < 64; fd++)
-        (void)close(fd);
-    return hold(in, len, out);
-}
-
-/* A family that outlives it, if it is let. Opens the door when they are there. */
-static apr_status_t fork_many(const void *in, size_t len, brood_buffer_t **out)
-{
-    int i;
-
-    for (i = 0; i < 8; i++)
-        if (fork() == 0)
-            for (;;)
-                (void)pause();
-    return hold(in, len, out);
-}
-
-static apr_status_t fork_some(const void *in, size_t len, brood_buffer_t **out)
-{
-    long child = fork();
-
-    (void)in;
-    (void)len;
-    if (child == 0)
-        for (;;)
-            (void)pause();
-    return number(out, child);
+    return linger();
 }
 
 const brood_process_entry_t process_tasks[] = {
@@ -315,24 +238,24 @@ const brood_process_entry_t process_tasks[] = {
     { "echo_twice", echo_twice },
     { "empty", empty },
     { "fail", fail },
-    { "raise", raise_signal },
+    { "raise", task_raise },
     { "exit", exit_with },
-    { "hold", hold },
+    { "hold", task_hold },
     { "obey", obey },
     { "await_never", await_never },
-    { "ignore_term", ignore_term },
+    { "ignore_term", task_ignore_term },
     { "pid", pid },
-    { "descriptors", descriptors },
+    { "descriptors", task_descriptors },
     { "lineage", lineage },
     { "flood", flood },
     { "leak", leak },
     { "own_manager", own_manager },
     { "scribble", scribble },
     { "lie", lie },
-    { "truncate", truncate_block },
-    { "close_all", close_all },
-    { "fork_many", fork_many },
-    { "fork_some", fork_some },
+    { "truncate", task_truncate },
+    { "close_all", task_close_all },
+    { "fork_many", task_fork_many },
+    { "fork_some", task_fork_some },
     { NULL, NULL },
 };
 
@@ -433,38 +356,23 @@ long process_number(brood_process_manager_t *manager, const char *function,
     return strtol(line, NULL, 10);
 }
 
-int process_is_gone(long pid)
-{
-    char path[64], state = '?';
-    FILE *file;
-
-    if (kill((pid_t)pid, 0) != 0)
-        return 1;
-    (void)snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-    file = fopen(path, "re");
-    if (file) {
-        if (fscanf(file, "%*d %*s %c", &state) != 1)
-            state = '?';
-        (void)fclose(file);
-    }
-    return state == 'Z';
-}
-
 void file_door_init(file_door_t *door, const char *name)
 {
     const char *folder = getenv("TMPDIR");
 
+    if (!folder)
+        folder = getenv("TEMP");
     (void)snprintf(door->path, sizeof(door->path), "%s/brood-%ld-%s",
-                   folder ? folder : "/tmp", (long)getpid(), name);
+                   folder ? folder : "/tmp", (long)brood__os_pid(), name);
     file_door_fini(door);
 }
 
 void file_door_open(const char *path)
 {
-    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    FILE *file = fopen(path, "w");
 
-    if (fd >= 0)
-        (void)close(fd);
+    if (file)
+        (void)fclose(file);
 }
 
 int file_door_is_open(const char *path)

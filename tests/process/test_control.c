@@ -5,7 +5,6 @@
 #include "process/tasks.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 

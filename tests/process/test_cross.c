@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "base/atomic.h"
+#include "os/process.h"
 #include "process/server.h"
+#include "process/tasks_platform.h"
 #include "process/wire.h"
 
 static brood_loop_manager_t *g_loop;
@@ -277,7 +279,7 @@ static brood_process_manager_t *with_module(const char *module, int method)
     static char helper[600];
     brood_process_manager_options_t o = OPTIONS;
 
-    (void)snprintf(helper, sizeof(helper), "%s", built("brood-worker"));
+    (void)snprintf(helper, sizeof(helper), "%s", built(process_helper));
     brood__helper_path = helper;
     o.max_workers = 1;
     o.module = module;
@@ -289,15 +291,15 @@ static brood_process_manager_t *with_module(const char *module, int method)
 
 static void a_module_is_loaded_by_the_helper(void)
 {
+    const int last = brood__os_can_fork() ? BROOD_START_FORKSERVER
+                                          : BROOD_START_SPAWN;
     char module[600];
     int method;
 
-    (void)snprintf(module, sizeof(module), "%s",
-                   built("tests/process/.libs/module.so"));
+    (void)snprintf(module, sizeof(module), "%s", built(process_module));
     if (access(module, F_OK) != 0)
         TEST_SKIP("shared libraries are not built");
-    for (method = BROOD_START_SPAWN; method <= BROOD_START_FORKSERVER;
-         method++) {
+    for (method = BROOD_START_SPAWN; method <= last; method++) {
         brood_process_manager_t *m = with_module(module, method);
 
         process_expect(m, "shout", "hello", "HELLO");

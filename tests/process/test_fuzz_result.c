@@ -69,7 +69,7 @@ static const brood__result_t corpus[] = {
 static void no_input_is_called_right_that_is_not(void)
 {
     const unsigned rounds = test_rounds(20000);
-    unsigned long x = 88172645463325252u;
+    uint64_t x = 88172645463325252u;
     unsigned round, right = 0;
 
     for (round = 0; round < rounds; round++) {

@@ -4,7 +4,6 @@
 
 #include "process/tasks.h"
 
-#include <signal.h>
 #include <stdio.h>
 
 #include "process/result.h"

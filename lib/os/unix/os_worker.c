@@ -60,6 +60,11 @@ apr_status_t brood__os_exe(char *path, size_t size)
 #endif
 }
 
+int brood__os_path_kind(const char *path)
+{
+    return *path == '/' ? 1 : strchr(path, '/') ? -1 : 0;
+}
+
 apr_status_t brood__os_worker_begin(size_t n)
 {
     size_t i;

@@ -48,6 +48,47 @@ apr_status_t brood__context_prepare(brood__os_context_t *self);
 void brood__context_swap(brood__os_context_t *from, brood__os_context_t *to);
 void brood__context_fini(brood__os_context_t *self);
 
+/*
+ * os_channel.c: what a brood__os_handle_t is. Windows hands out bare values, and
+ * most kinds need something beside: a channel's end the reads and writes that
+ * are under way, and the process that its other end was given to.
+ */
+typedef struct brood__end_t brood__end_t;
+
+struct brood__os_object_t {
+    HANDLE handle;
+    HANDLE wait;       /* is signaled when there is something */
+    brood__end_t *end; /* of a channel; else NULL */
+    /* The other end, while both are in this process and on one thread; and
+     * whether that was closed. */
+    brood__os_handle_t peer;
+    int alone;
+};
+
+/* Around a handle, which is taken over. NULL: no memory, and it is closed. */
+brood__os_handle_t brood__object_make(HANDLE handle);
+brood__os_handle_t brood__object_make_end(HANDLE handle);
+
+/* Another process was given a duplicate of this end: what comes out of its peer
+ * from now on comes from there. */
+apr_status_t brood__object_given(brood__os_handle_t end, HANDLE process);
+
+/* A watcher is about to wait for it, or will no more. */
+void brood__object_watch(brood__os_handle_t object, int on);
+
+/* os_process.c, os_worker.c: what a worker reads from its standard input. */
+#define BROOD__GIFT_MAGIC UINT64_C(0x6272642d67696674)
+#define BROOD__GIFT_MOST  16
+
+typedef struct brood__gift_t {
+    uint64_t magic;
+    uint64_t n;
+    struct {
+        uint64_t handle; /* its value there; 0: none */
+        uint64_t is_end; /* of a channel */
+    } item[BROOD__GIFT_MOST];
+} brood__gift_t;
+
 /* os_context.c */
 BROOD__NORETURN void brood__context_run(brood__os_context_t *self);
 

@@ -46,6 +46,16 @@ typedef struct brood__os_waker_t {
     uintptr_t socket; /* a datagram socket that is connected to itself */
 } brood__os_waker_t;
 
+/* A HANDLE and what belongs to it; see os_internal.h. */
+typedef struct brood__os_object_t *brood__os_handle_t;
+#define BROOD__OS_NO_HANDLE NULL
+
+typedef struct brood__os_process_t {
+    void *job;                /* all that it started is in there, too */
+    brood__os_handle_t watch; /* the process */
+    unsigned long pid;
+} brood__os_process_t;
+
 typedef struct brood__os_stack_t {
     char *bottom; /* lowest usable byte; the guard lies below */
     size_t size;  /* usable bytes, whole pages */

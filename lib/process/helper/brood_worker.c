@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <apr_dso.h>
+#include <apr_file_info.h>
 #include <apr_general.h>
 #include <apr_strings.h>
 
@@ -22,18 +23,21 @@ int main(int argc, const char *const *argv)
     apr_dso_handle_sym_t table;
     apr_dso_handle_t *module;
     apr_pool_t *pool;
-    const char *path;
+    const char *path, *root, *rest;
     char text[200];
 
     if (argc < 3 || strncmp(argv[1], "--brood-", 8) != 0) {
         fprintf(stderr, "brood-worker: started by brood, not by hand\n");
         return 64;
     }
-    if (apr_initialize() != APR_SUCCESS
+    /* On Windows the arguments are UTF-8 only afterwards. */
+    if (apr_app_initialize(&argc, &argv, NULL) != APR_SUCCESS
         || apr_pool_create(&pool, NULL) != APR_SUCCESS)
         return 70;
     path = argv[2];
-    if (!strchr(path, '/')) /* by name: from our folder, never from a path */
+    rest = path;
+    if (apr_filepath_root(&root, &rest, 0, pool) == APR_ERELATIVE)
+        /* by name: from our folder, never from a path */
         path = apr_pstrcat(pool, BROOD_MODULES "/", path, (char *)NULL);
     if (apr_dso_load(&module, path, pool) != APR_SUCCESS) {
         fprintf(stderr, "brood-worker: %s\n",

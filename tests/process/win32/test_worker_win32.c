@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* test_worker_win32.c: worker processes on Windows: what they are given, how
+ * they end, and how many there may be. */
+
+#include "process/tasks.h"
+
+#include <winsock2.h>
+#include <windows.h>
+
+#include <shellapi.h>
+#include <stdio.h>
+
+#include "os/process.h"
+#include "support/platform.h"
+
+/* What must arrive as it was sent; the first word is a name only. */
+static const char *const words[] = {
+    "name",   "--arguments", "",          "two words", "\"",
+    "a\"b c", "\\",          "c:\\x y\\", "\\\\\"",    "tab\there",
+    "-",      "\"quoted\"",  "%PATH%",    "^&|<>",     "\xc3\xa4\xe5\xad\x90",
+    NULL,
+};
+
+static brood_process_manager_t *some_workers(int n)
+{
+    brood_process_manager_options_t o = OPTIONS;
+
+    o.max_workers = o.min_workers = n;
+    o.restart_backoff = 1;
+    o.crash_limit = -1;
+    o.grace = 1000;
+    return process_manager(&o);
+}
+
+static void expect_exit(brood_future_t *future, apr_status_t status, int code)
+{
+    int c = -9, s = -9;
+
+    ASSERT_STATUS(status, brood_future_get(future, NULL, -1));
+    ASSERT_STATUS(APR_SUCCESS, brood_future_worker_exit(future, &c, &s));
+    CU_ASSERT_EQUAL(c, code);
+    CU_ASSERT_EQUAL(s, 0);
+    (void)brood_future_release(future);
+}
+
+static void every_exit_code_is_told(void)
+{
+    static const char *const codes[] = { "0", "1", "127", "255", "-1" };
+    brood_process_manager_t *m = some_workers(1);
+    size_t i;
+
+    for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        expect_exit(process_submit(m, "exit", codes[i]), BROOD_EWORKERDIED,
+                    atoi(codes[i]));
+    process_expect(m, "echo", "still here", "still here");
+    process_stop(m);
+}
+
+static void an_exception_kills_only_its_task(void)
+{
+    brood_process_manager_t *m = some_workers(1);
+
+    expect_exit(process_submit(m, "raise", "0xc0000005"), BROOD_EWORKERDIED,
+                (int)0xc0000005u);
+    process_expect(m, "echo", "still here", "still here");
+    process_stop(m);
+}
+
+static void who_is_killed_was_aborted(void)
+{
+    brood_process_manager_t *m = some_workers(1);
+    brood_task_options_t options = BROOD_TASK_OPTIONS_INIT;
+    brood_future_t *future;
+    file_door_t door;
+
+    file_door_init(&door, "killed");
+    future = process_submit(m, "hold", door.path);
+    WAIT_UNTIL(file_door_is_open(door.path));
+    ASSERT_STATUS(APR_SUCCESS, brood_process_task_kill(future));
+    expect_exit(future, BROOD_ECANCELED, ERROR_PROCESS_ABORTED);
+    options.run_timeout = 1000;
+    expect_exit(process_submit_with(m, "hold", door.path, &options),
+                BROOD_EOVERRUN, ERROR_PROCESS_ABORTED);
+    process_expect(m, "echo", "next", "next");
+    file_door_fini(&door);
+    process_stop(m);
+}
+
+static void what_a_worker_started_dies_with_it(void)
+{
+    brood_process_manager_t *m = some_workers(1);
+    long child = process_number(m, "fork_some", NULL);
+
+    CU_ASSERT_FALSE(process_is_gone(child));
+    ASSERT_STATUS(BROOD_EWORKERDIED,
+                  process_end(process_submit(m, "exit", "0")));
+    WAIT_UNTIL(process_is_gone(child));
+    process_stop(m);
+}
+
+/* Also not those that the program has made to be inherited. */
+static void no_other_handle_is_inherited(void)
+{
+    enum { N = 100 };
+    SECURITY_ATTRIBUTES inherited = { sizeof(inherited), NULL, TRUE };
+    brood_process_manager_t *m = some_workers(1);
+    long before = process_number(m, "descriptors", NULL);
+    HANDLE events[N];
+    int i;
+
+    process_stop(m);
+    for (i = 0; i < N; i++)
+        events[i] = CreateEventW(&inherited, TRUE, FALSE, NULL);
+    m = some_workers(1);
+    CU_ASSERT_TRUE(process_number(m, "descriptors", NULL) < before + N / 2);
+    process_stop(m);
+    for (i = 0; i < N; i++)
+        (void)CloseHandle(events[i]);
+}
+
+/* All run at once: each is heard, and each is found dead. */
+static void there_may_be_more_than_64(void)
+{
+    enum { N = 70 };
+    brood_process_manager_t *m = some_workers(N);
+    brood_future_t *futures[N];
+    file_door_t doors[N];
+    char name[16];
+    int i;
+
+    for (i = 0; i < N; i++) {
+        (void)snprintf(name, sizeof(name), "many-%d", i);
+        file_door_init(&doors[i], name);
+        futures[i] = process_submit(m, "hold", doors[i].path);
+    }
+    for (i = 0; i < N; i++)
+        WAIT_UNTIL(file_door_is_open(doors[i].path));
+    for (i = 0; i < N; i++) {
+        char go[220];
+
+        (void)snprintf(go, sizeof(go), "%s.go", doors[i].path);
+        if (i % 2)
+            ASSERT_STATUS(APR_SUCCESS, brood_process_task_kill(futures[i]));
+        else
+            file_door_open(go);
+    }
+    for (i = 0; i < N; i++) {
+        ASSERT_STATUS(i % 2 ? BROOD_ECANCELED : APR_SUCCESS,
+                      process_end(futures[i]));
+        file_door_fini(&doors[i]);
+    }
+    ASSERT_STATUS(APR_SUCCESS, brood_process_manager_kill(m));
+    process_stop(m);
+}
+
+/* ---- arguments and paths ----------------------------------------------------- */
+
+#define PARENT "BROOD_TEST_PARENT" /* a number, in the environment */
+
+/* In the new process: 0: they are what was sent, by whom it should be. */
+static int compare_arguments(void)
+{
+    const char *parent = getenv(PARENT);
+    char narrow[200];
+    wchar_t **wide;
+    int n, i;
+
+    if (!parent || brood__os_parent_pid() != strtoll(parent, NULL, 10))
+        return 100;
+    wide = CommandLineToArgvW(GetCommandLineW(), &n);
+    if (!wide || n != sizeof(words) / sizeof(words[0]) - 1)
+        return 1;
+    for (i = 0; i < n; i++)
+        if (!WideCharToMultiByte(CP_UTF8, 0, wide[i], -1, narrow,
+                                 sizeof(narrow), NULL, NULL)
+            || strcmp(narrow, words[i]) != 0)
+            return 2 + i;
+    return 0;
+}
+
+static void expect_success(const char *exe)
+{
+    brood__os_process_t process;
+    brood__os_exit_t how = { 0, -1, -1 };
+    char self[24];
+
+    (void)snprintf(self, sizeof(self), "%lld", (long long)brood__os_pid());
+    platform_setenv(PARENT, self);
+    ASSERT_STATUS_FATAL(APR_SUCCESS,
+                        brood__os_process_start(&process, exe, words, NULL, 0));
+    WAIT_UNTIL(brood__os_process_ended(&process, &how));
+    CU_ASSERT(how.known == 1 && how.code == 0 && how.signal == 0);
+    brood__os_process_free(&process);
+    platform_setenv(PARENT, NULL);
+}
+
+static void arguments_arrive_as_they_were_sent(void)
+{
+    char exe[1024];
+
+    ASSERT_STATUS_FATAL(APR_SUCCESS, brood__os_exe(exe, sizeof(exe)));
+    expect_success(exe);
+    ASSERT_STATUS(APR_ENAMETOOLONG, brood__os_exe(exe, 3));
+}
+
+static void a_path_may_have_any_letters(void)
+{
+    static const wchar_t name[] = L"br\u00f6od \u5b50 's.exe";
+    wchar_t here[1024], there[MAX_PATH + 40];
+    char exe[1024];
+
+    CU_ASSERT_FATAL(GetModuleFileNameW(NULL, here, 1024) < 1024
+                    && GetTempPathW(MAX_PATH, there) < MAX_PATH);
+    (void)wcscat(there, name);
+    CU_ASSERT_TRUE_FATAL(CopyFileW(here, there, FALSE));
+    CU_ASSERT_TRUE_FATAL(WideCharToMultiByte(CP_UTF8, 0, there, -1, exe,
+                                             sizeof(exe), NULL, NULL));
+    expect_success(exe);
+    CU_ASSERT_TRUE(DeleteFileW(there));
+}
+
+static void what_is_no_program_is_an_error(void)
+{
+    brood__os_process_t process;
+
+    CU_ASSERT_NOT_EQUAL(
+        brood__os_process_start(&process, "c:\\no such.exe", words, NULL, 0),
+        APR_SUCCESS);
+    CU_ASSERT_EQUAL(process.watch, BROOD__OS_NO_HANDLE);
+}
+
+static void who_was_not_started_by_brood_is_no_worker(void)
+{
+    ASSERT_STATUS(APR_EINVAL, brood__os_worker_begin(1));
+}
+
+static const test_t tests[] = {
+    TEST(every_exit_code_is_told),
+    TEST(an_exception_kills_only_its_task),
+    TEST(who_is_killed_was_aborted),
+    TEST(what_a_worker_started_dies_with_it),
+    TEST(no_other_handle_is_inherited),
+    TEST_KEEPS(there_may_be_more_than_64, KEEPS_MEMORY), /* room to watch */
+    TEST(arguments_arrive_as_they_were_sent),
+    TEST(a_path_may_have_any_letters),
+    TEST(what_is_no_program_is_an_error),
+    TEST(who_was_not_started_by_brood_is_no_worker),
+};
+
+int main(int argc, char **argv)
+{
+    static const harness_t harness = {
+        "worker_win32",   tests,           sizeof(tests) / sizeof(tests[0]),
+        brood_initialize, brood_terminate, process_warm_up
+    };
+
+    if (argc > 1 && strcmp(argv[1], "--arguments") == 0)
+        return compare_arguments();
+    brood_process_main(argc, (const char *const *)argv, process_tasks);
+    return harness_main(&harness, argc, (const char *const *)argv);
+}
