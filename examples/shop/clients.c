@@ -119,7 +119,9 @@ static void too_slow(evutil_socket_t fd, short what, void *baton)
     metrics_request(ROUTE_OTHER, 408, apr_time_now() - client->since);
     client->state = ANSWERING;
     /* Small enough for any socket's buffer; if it is not, so be it. */
-    if (send(bufferevent_getfd(client->stream), text, sizeof(text) - 1, 0) < 0)
+    if (send((apr_os_sock_t)bufferevent_getfd(client->stream), text,
+             sizeof(text) - 1, 0)
+        < 0)
         shop_log("it does not listen either");
     evhttp_connection_free(client->connection);
 }

@@ -190,7 +190,7 @@ static void announce(const shop_t *shop)
     const char *host = shop->options->address;
     int port = 0;
 
-    if (getsockname(evconnlistener_get_fd(shop->listener),
+    if (getsockname((apr_os_sock_t)evconnlistener_get_fd(shop->listener),
                     (struct sockaddr *)&address, &len)
         == 0)
         port = address.ss_family == AF_INET6

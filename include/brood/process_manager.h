@@ -104,7 +104,7 @@ typedef struct brood_process_manager_options_t {
                                     256 MiB */
     apr_interval_time_t grace; /**< us between asking a worker to end and
                                     killing it; default 2 s; negative: kill at
-                                    once */
+                                    once. Windows: only its task is asked */
     apr_interval_time_t idle_timeout; /**< us after which an idle worker above
                                            min_workers ends; default never */
     const char *module; /**< workers are brood's helper program, which loads

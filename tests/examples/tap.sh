@@ -49,15 +49,17 @@ has() {
 # promised <source>: what the comment of an example says below "prints:".
 promised() { sed -n '/^ \* prints:/,/^ \*\//s/^ \*   //p' "$1"; }
 
-# keeps_promise <source> <program>: it prints that, and nothing else.
+# keeps_promise <source> <program>: it prints that, and nothing else. That a loop
+# was late says something of the machine's load, and nothing of the program.
 keeps_promise() {
     promised "$1" >"$tmp/promised"
     [ -s "$tmp/promised" ] || { echo "its comment promises nothing"; return 1; }
     run_program 60 "$2"
     code=$?
     diff "$tmp/promised" "$tmp/out" || code=1
-    cat "$tmp/err"
-    [ $code -eq 0 ] && [ ! -s "$tmp/err" ]
+    grep -v '^brood: warning: <loop manager .* has been blocked for ' \
+        "$tmp/err" && code=1
+    [ $code -eq 0 ]
 }
 
 # skip <what> <why>: fails where nothing may be skipped, as in the CI.

@@ -204,19 +204,48 @@ static void arguments_arrive_as_they_were_sent(void)
     ASSERT_STATUS(APR_ENAMETOOLONG, brood__os_exe(exe, 3));
 }
 
-static void a_path_may_have_any_letters(void)
+/* This program under another name, in a folder without its DLLs. */
+static void copy_program(const wchar_t *name, wchar_t there[MAX_PATH + 40],
+                         char exe[1024])
 {
-    static const wchar_t name[] = L"br\u00f6od \u5b50 's.exe";
-    wchar_t here[1024], there[MAX_PATH + 40];
-    char exe[1024];
+    wchar_t here[1024];
 
     CU_ASSERT_FATAL(GetModuleFileNameW(NULL, here, 1024) < 1024
                     && GetTempPathW(MAX_PATH, there) < MAX_PATH);
     (void)wcscat(there, name);
     CU_ASSERT_TRUE_FATAL(CopyFileW(here, there, FALSE));
-    CU_ASSERT_TRUE_FATAL(WideCharToMultiByte(CP_UTF8, 0, there, -1, exe,
-                                             sizeof(exe), NULL, NULL));
+    CU_ASSERT_TRUE_FATAL(
+        WideCharToMultiByte(CP_UTF8, 0, there, -1, exe, 1024, NULL, NULL));
+}
+
+static void a_path_may_have_any_letters(void)
+{
+    wchar_t there[MAX_PATH + 40];
+    char exe[1024];
+
+    copy_program(L"br\u00f6od \u5b50 's.exe", there, exe);
     expect_success(exe);
+    CU_ASSERT_TRUE(DeleteFileW(there));
+}
+
+static void a_missing_dll_is_an_exit_code(void)
+{
+    static wchar_t before[8192];
+    brood__os_process_t process;
+    brood__os_exit_t how = { 0, -1, -1 };
+    wchar_t there[MAX_PATH + 40];
+    char exe[1024];
+
+    CU_ASSERT_FATAL(GetEnvironmentVariableW(L"PATH", before, 8192) < 8192);
+    copy_program(L"brood alone.exe", there, exe);
+    CU_ASSERT_TRUE(SetEnvironmentVariableW(L"PATH", L"c:\\windows"));
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood__os_process_start(&process, exe, words, NULL, 0));
+    CU_ASSERT_TRUE(SetEnvironmentVariableW(L"PATH", before));
+    WAIT_UNTIL(brood__os_process_ended(&process, &how));
+    CU_ASSERT_TRUE(how.known);
+    CU_ASSERT_EQUAL((unsigned)how.code, 0xc0000135u);
+    brood__os_process_free(&process);
     CU_ASSERT_TRUE(DeleteFileW(there));
 }
 
@@ -241,9 +270,11 @@ static const test_t tests[] = {
     TEST(who_is_killed_was_aborted),
     TEST(what_a_worker_started_dies_with_it),
     TEST(no_other_handle_is_inherited),
-    TEST_KEEPS(there_may_be_more_than_64, KEEPS_MEMORY), /* room to watch */
+    /* Room to watch them, and threads of the system's, which stay a while. */
+    TEST_KEEPS(there_may_be_more_than_64, KEEPS_ALL),
     TEST(arguments_arrive_as_they_were_sent),
     TEST(a_path_may_have_any_letters),
+    TEST(a_missing_dll_is_an_exit_code),
     TEST(what_is_no_program_is_an_error),
     TEST(who_was_not_started_by_brood_is_no_worker),
 };
