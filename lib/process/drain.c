@@ -149,7 +149,7 @@ static apr_status_t receive_block(brood__child_t *child, uint64_t position,
         if (rv == APR_SUCCESS)
             brood__os_handle_close(*handle);
         else if (rv != APR_EOF || ends++)
-            return rv == APR_EMFILE ? rv : APR_EINVAL;
+            return rv == APR_EMFILE || rv == APR_ENOMEM ? rv : APR_EINVAL;
     }
     return APR_EINVAL;
 }
