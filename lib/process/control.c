@@ -224,22 +224,24 @@ static void refuse_delayed(brood_process_manager_t *m, brood__orders_t *ended)
     }
 }
 
-/* What runs is asked to end, what was handed over is taken back. */
+/* What was handed over is taken back, the last one first, so that the worker
+ * does not get to it meanwhile; then what runs is asked to end. */
 static void cancel_sent(brood__child_t *child, apr_status_t why,
                         brood__orders_t *ended)
 {
-    uint64_t position;
+    uint64_t first = brood__load(&child->answered, relaxed), position;
 
-    for (position = brood__load(&child->answered, relaxed);
-         position < child->next; position++) {
-        brood__order_t *order = child->sent[position & (BROOD__WIRE_SLOTS - 1)];
+    for (position = child->next; position > first; position--) {
+        brood__order_t *order = child->sent[BROOD__WIRE_SLOT(position - 1)];
+
+        if (order && brood__child_recall(child, position - 1))
+            brood__order_refuse(order, why, ended);
+    }
+    for (position = first; position < child->next; position++) {
+        brood__order_t *order = child->sent[BROOD__WIRE_SLOT(position)];
 
         if (!order)
             continue;
-        if (brood__child_recall(child, position)) {
-            brood__order_refuse(order, why, ended);
-            continue;
-        }
         brood__or(&order->future->state, (unsigned)BROOD__TOKEN, relaxed);
         brood__child_token(child, order);
     }

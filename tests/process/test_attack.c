@@ -281,15 +281,15 @@ static void a_drain_ends_though_no_worker_begins(void)
 }
 
 static const test_t tests[] = {
-    TEST(who_forks_and_returns_twice_answers_once),
-    TEST(who_becomes_another_program_has_died),
-    TEST(who_is_stopped_while_idle_loses_nothing),
-    TEST(what_never_answers_ends_at_its_timeout),
-    TEST(they_can_be_killed_and_stopped),
-    TEST(a_spoiled_process_spoils_no_other),
-    TEST(the_librarys_end_in_a_task_is_not_the_parents),
-    TEST(a_worker_without_descriptors_says_so),
-    TEST(a_drain_ends_though_no_worker_begins),
+    TEST_KEEPS(who_forks_and_returns_twice_answers_once, KEEPS_MEMORY),
+    TEST_KEEPS(who_becomes_another_program_has_died, KEEPS_MEMORY),
+    TEST_KEEPS(who_is_stopped_while_idle_loses_nothing, KEEPS_MEMORY),
+    TEST_KEEPS(what_never_answers_ends_at_its_timeout, KEEPS_MEMORY),
+    TEST_KEEPS(they_can_be_killed_and_stopped, KEEPS_MEMORY),
+    TEST_KEEPS(a_spoiled_process_spoils_no_other, KEEPS_MEMORY),
+    TEST_KEEPS(the_librarys_end_in_a_task_is_not_the_parents, KEEPS_MEMORY),
+    TEST_KEEPS(a_worker_without_descriptors_says_so, KEEPS_MEMORY),
+    TEST_KEEPS(a_drain_ends_though_no_worker_begins, KEEPS_MEMORY),
 };
 
 PROCESS_MAIN_TABLE("attack", tests, table)

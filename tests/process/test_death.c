@@ -280,19 +280,19 @@ static void an_idle_worker_that_is_killed_is_replaced(void)
 }
 
 static const test_t tests[] = {
-    TEST(a_signal_kills_only_its_task),
-    TEST(sigint_is_the_parents_business),
-    TEST(every_exit_code_is_told),
-    TEST(who_had_no_death_has_no_exit_code),
-    TEST(what_had_not_begun_goes_to_another_worker),
-    TEST(an_idempotent_task_is_run_again),
-    TEST(retries_are_bounded),
-    TEST(a_crash_loop_trips_the_brake_and_start_recovers),
-    TEST(queued_tasks_of_a_crash_loop_are_told),
-    TEST(a_run_timeout_ends_the_worker),
-    TEST(who_ignores_the_request_is_killed_after_the_grace),
-    TEST(what_a_worker_forked_dies_with_it),
-    TEST(an_idle_worker_that_is_killed_is_replaced),
+    TEST_KEEPS(a_signal_kills_only_its_task, KEEPS_MEMORY),
+    TEST_KEEPS(sigint_is_the_parents_business, KEEPS_MEMORY),
+    TEST_KEEPS(every_exit_code_is_told, KEEPS_MEMORY),
+    TEST_KEEPS(who_had_no_death_has_no_exit_code, KEEPS_MEMORY),
+    TEST_KEEPS(what_had_not_begun_goes_to_another_worker, KEEPS_MEMORY),
+    TEST_KEEPS(an_idempotent_task_is_run_again, KEEPS_MEMORY),
+    TEST_KEEPS(retries_are_bounded, KEEPS_MEMORY),
+    TEST_KEEPS(a_crash_loop_trips_the_brake_and_start_recovers, KEEPS_MEMORY),
+    TEST_KEEPS(queued_tasks_of_a_crash_loop_are_told, KEEPS_MEMORY),
+    TEST_KEEPS(a_run_timeout_ends_the_worker, KEEPS_MEMORY),
+    TEST_KEEPS(who_ignores_the_request_is_killed_after_the_grace, KEEPS_MEMORY),
+    TEST_KEEPS(what_a_worker_forked_dies_with_it, KEEPS_MEMORY),
+    TEST_KEEPS(an_idle_worker_that_is_killed_is_replaced, KEEPS_MEMORY),
 };
 
 PROCESS_MAIN("death", tests)

@@ -315,14 +315,14 @@ static void the_same_with_fork_servers(void)
 }
 
 static const test_t tests[] = {
-    TEST(a_host_without_standard_descriptors),
-    TEST(a_host_that_runs_out_of_descriptors),
-    TEST(a_host_with_two_hundred_managers),
-    TEST(a_host_that_exits_without_a_word),
-    TEST(a_host_that_terminates_brood_only),
-    TEST(a_host_whose_threads_start_and_stop_at_once),
-    TEST(a_host_that_blocks_all_signals),
-    TEST(the_same_with_fork_servers),
+    TEST_KEEPS(a_host_without_standard_descriptors, KEEPS_MEMORY),
+    TEST_KEEPS(a_host_that_runs_out_of_descriptors, KEEPS_MEMORY),
+    TEST_KEEPS(a_host_with_two_hundred_managers, KEEPS_MEMORY),
+    TEST_KEEPS(a_host_that_exits_without_a_word, KEEPS_MEMORY),
+    TEST_KEEPS(a_host_that_terminates_brood_only, KEEPS_MEMORY),
+    TEST_KEEPS(a_host_whose_threads_start_and_stop_at_once, KEEPS_MEMORY),
+    TEST_KEEPS(a_host_that_blocks_all_signals, KEEPS_MEMORY),
+    TEST_KEEPS(the_same_with_fork_servers, KEEPS_MEMORY),
 };
 
 int main(int argc, char **argv)

@@ -131,12 +131,13 @@ static void what_a_worker_says_of_a_result_is_checked(void)
 }
 
 static const test_t tests[] = {
-    TEST(rubbish_in_every_shared_field_fails_its_own_tasks),
-    TEST(a_block_can_neither_shrink_nor_be_written_from_below),
-    TEST(who_closes_its_descriptors_is_replaced),
-    TEST(a_result_over_the_limit_is_too_big),
-    TEST(a_family_of_processes_is_killed_with_its_task),
-    TEST(what_a_worker_says_of_a_result_is_checked),
+    TEST_KEEPS(rubbish_in_every_shared_field_fails_its_own_tasks, KEEPS_MEMORY),
+    TEST_KEEPS(a_block_can_neither_shrink_nor_be_written_from_below,
+               KEEPS_MEMORY),
+    TEST_KEEPS(who_closes_its_descriptors_is_replaced, KEEPS_MEMORY),
+    TEST_KEEPS(a_result_over_the_limit_is_too_big, KEEPS_MEMORY),
+    TEST_KEEPS(a_family_of_processes_is_killed_with_its_task, KEEPS_MEMORY),
+    TEST_KEEPS(what_a_worker_says_of_a_result_is_checked, KEEPS_MEMORY),
 };
 
 PROCESS_MAIN("hostile", tests)

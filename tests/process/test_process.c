@@ -71,7 +71,8 @@ static void many_tasks_all_end(void)
 }
 
 static const test_t tests[] = {
-    TEST(a_result_comes_back), TEST(a_payload_of_any_size_is_the_same_behind),
+    TEST_KEEPS(a_result_comes_back, KEEPS_MEMORY),
+    TEST_KEEPS(a_payload_of_any_size_is_the_same_behind, KEEPS_MEMORY),
     TEST_KEEPS(many_tasks_all_end, KEEPS_MEMORY), /* of futures */
 };
 

@@ -131,7 +131,7 @@ static void deaths_are_seen_without_process_descriptors(void)
 static const test_t tests[] = {
     TEST_KEEPS(every_start_may_fail_without_a_trace, KEEPS_MEMORY),
     TEST_KEEPS(every_submit_may_fail_without_a_trace, KEEPS_MEMORY),
-    TEST(deaths_are_seen_without_process_descriptors),
+    TEST_KEEPS(deaths_are_seen_without_process_descriptors, KEEPS_MEMORY),
 };
 
 PROCESS_MAIN("process_faults", tests)

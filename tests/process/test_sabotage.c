@@ -171,10 +171,10 @@ static void a_result_that_is_read_is_not_taken_back(void)
 }
 
 static const test_t tests[] = {
-    TEST(who_closes_the_way_of_blocks_is_passed_by),
-    TEST(who_closes_its_bell_is_replaced),
-    TEST(a_flood_of_messages_ends_with_its_task),
-    TEST(a_result_that_is_read_is_not_taken_back),
+    TEST_KEEPS(who_closes_the_way_of_blocks_is_passed_by, KEEPS_MEMORY),
+    TEST_KEEPS(who_closes_its_bell_is_replaced, KEEPS_MEMORY),
+    TEST_KEEPS(a_flood_of_messages_ends_with_its_task, KEEPS_MEMORY),
+    TEST_KEEPS(a_result_that_is_read_is_not_taken_back, KEEPS_MEMORY),
 };
 
 PROCESS_MAIN_TABLE("sabotage", tests, table)
