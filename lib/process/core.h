@@ -257,7 +257,7 @@ BROOD__INLINE int brood__child_answers(brood__child_t *child)
 {
     const uint64_t position = brood__load(&child->answered, relaxed);
     const brood__response_t *response =
-        &child->up->response[position & (BROOD__WIRE_SLOTS - 1)];
+        &child->up->response[BROOD__WIRE_SLOT(position)];
 
     return brood__load(&response->full, acquire) == position + 1; /* (B) */
 }

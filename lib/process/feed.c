@@ -200,8 +200,7 @@ static int take_back(brood_process_manager_t *m)
     position = most->next;
     first = brood__load(&most->answered, relaxed);
     for (first += (position - first + 1) / 2; position > first; position--) {
-        brood__order_t *order =
-            most->sent[(position - 1) & (BROOD__WIRE_SLOTS - 1)];
+        brood__order_t *order = most->sent[BROOD__WIRE_SLOT(position - 1)];
 
         if (order && brood__child_recall(most, position - 1)) {
             brood__order_requeue(order);

@@ -214,7 +214,7 @@ static void check_hello(brood__child_t *child, int64_t now,
 static void check_time(brood__child_t *child, int64_t now)
 {
     const uint64_t position = brood__load(&child->answered, relaxed);
-    brood__order_t *order = child->sent[position & (BROOD__WIRE_SLOTS - 1)];
+    brood__order_t *order = child->sent[BROOD__WIRE_SLOT(position)];
     const int64_t grace = child->manager->set.grace;
 
     if (child->state == BROOD__CHILD_STARTING) {

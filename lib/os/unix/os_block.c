@@ -93,6 +93,8 @@ apr_status_t brood__os_block_map(brood__os_block_t *block,
     return APR_SUCCESS;
 }
 
+/* Where there are no seals the size is fixed once it is set: an object of
+ * shm_open() takes one ftruncate() only, or cannot shrink while it is mapped. */
 apr_status_t brood__os_block_open(brood__os_block_t *block,
                                   brood__os_handle_t handle, size_t size,
                                   int *safe)
@@ -119,8 +121,6 @@ apr_status_t brood__os_block_open(brood__os_block_t *block,
     return rv;
 }
 
-/* Where there are no seals the size is fixed once it is set: an object of
- * shm_open() takes one ftruncate() only, or cannot shrink while it is mapped. */
 apr_status_t brood__os_block_read(const brood__os_block_t *block, void *to,
                                   size_t size)
 {
