@@ -147,7 +147,6 @@ struct brood_loop_manager_t {
     int stopping, canceling, notices_closed, finished;
     int64_t now;                    /* at the last look */
     int64_t polled;                 /* when libevent was asked last */
-    int64_t spin;                   /* ns; < 0: never */
     unsigned spin_rest, spin_pause; /* see sleep.c */
     brood__link_t ready;            /* coroutines to resume */
     unsigned n_ready;

@@ -108,10 +108,11 @@ static int64_t sooner(int64_t a, int64_t b)
 
 static int wait_a_moment(brood_loop_manager_t *loop, int64_t limit)
 {
-    int64_t end = sooner(limit, loop->now + loop->spin);
+    int64_t spin = loop->set.spin ? loop->set.spin : brood__spin_limit();
+    int64_t end = sooner(limit, loop->now + spin);
     int found = 0, i;
 
-    if (loop->spin <= 0 || brood__cpus < 2
+    if (spin <= 0 || brood__cpus < 2
         || brood__load(&brood__busy, relaxed) >= brood__cpus)
         return 0;
     if (loop->spin_rest) {

@@ -9,6 +9,13 @@
  * runnable than there are CPUs: a spinner that holds the CPU of the one it
  * waits for makes things 25 times worse. Patience is learned: after failures a
  * thread polls only every few waits.
+ *
+ * What a wake-up costs is 5 us on one host and 50 on another, and more after a
+ * long sleep than after a short one. So it is measured all the time, where it
+ * costs a look at the clock beside two system calls: whenever a worker is woken.
+ * Polling as long as the other side may take to be woken is the competitive
+ * choice: at most twice what the best would cost that knew the future (Karlin
+ * et al., "Empirical studies of competitive spinning", SOSP 1991).
  */
 
 #ifndef BROOD_TASK_SPIN_H
@@ -20,10 +27,19 @@
  * threads that poll. A hint: relaxed. */
 extern atomic_int brood__busy;
 
-/* What a wake-up costs here, ns; and the CPUs. Written once, at
- * initialization. */
-extern int64_t brood__spin_ns;
+/* The CPUs; written once, at initialization. */
 extern int brood__cpus;
+
+/* What a wake-up costs here, ns, as learned so far. A hint: relaxed. */
+extern atomic_llong brood__spin_ns;
+
+BROOD__INLINE int64_t brood__spin_limit(void)
+{
+    return brood__load(&brood__spin_ns, relaxed);
+}
+
+/* A thread that slept runs `ns` after somebody decided to wake it. */
+void brood__spin_learn(int64_t ns);
 
 void brood__spin_init(void);
 

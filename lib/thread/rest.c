@@ -8,7 +8,7 @@
 #define SCORE_MAX   8  /* successes that a searcher remembers */
 #define PROBE_EACH  16 /* after failures, every n-th search polls */
 #define PER_LOOK    32 /* polls between two looks at the clock */
-#define TOGGLES_MAX 8  /* then a sentinel is cheaper than the flag's line */
+#define TOGGLES_MAX 2  /* then a sentinel is cheaper than the heavy fences */
 
 static int lie_down(brood__worker_t *worker);
 static int enlist(brood__worker_t *worker, int *told);
@@ -69,7 +69,7 @@ static int search(brood__worker_t *worker)
     unsigned probe = brood__load(&executor->probe, relaxed) + 1;
     int64_t limit = executor->options.spin > 0
                         ? (int64_t)executor->options.spin * 1000
-                        : brood__spin_ns;
+                        : brood__spin_limit();
     int64_t end = 0;
 
     brood__store(&executor->probe, probe, relaxed);
@@ -232,6 +232,7 @@ static int sleep_until_woken(brood__worker_t *worker)
     brood__executor_t *executor = worker->executor;
     int max_idle = executor->options.max_idle;
     int64_t left = -1;
+    int slept = 0;
 
     if (max_idle < 0 || brood__load(&executor->n_asleep, relaxed) > max_idle)
         left = executor->options.idle_timeout; /* (I) */
@@ -243,8 +244,12 @@ static int sleep_until_woken(brood__worker_t *worker)
             (void)brood__cas(&worker->gate, &gate, BROOD__GATE_SHUT, relaxed);
             continue;
         }
-        if (gate != BROOD__GATE_SHUT)
+        if (gate != BROOD__GATE_SHUT) {
+            if (slept && gate == BROOD__GATE_OPEN)
+                brood__spin_learn(brood__os_now() - worker->woken_at);
             return gate == BROOD__GATE_OPEN;
+        }
+        slept = 1;
         if (brood__os_park(&worker->gate, BROOD__GATE_SHUT, left)
             == APR_SUCCESS)
             continue;

@@ -42,8 +42,41 @@ static void polling_ends_with_success_or_with_its_time(void)
     CU_ASSERT_EQUAL(brood__load(&brood__busy, relaxed), busy);
 }
 
+static int64_t learned_from(int64_t ns, int wakes)
+{
+    for (int i = 0; i < wakes; i++)
+        brood__spin_learn(ns);
+    return brood__spin_limit();
+}
+
+static void its_time_follows_what_wake_ups_take(void)
+{
+    const int cpus = brood__cpus;
+    int64_t before;
+
+    brood__cpus = 1 << 20;
+    CU_ASSERT(learned_from(20000, 1000) < 31000);
+    CU_ASSERT(brood__spin_limit() > 29000);
+    before = brood__spin_limit();
+    CU_ASSERT(learned_from(40000, 1) > before + 4000); /* up quickly */
+    before = brood__spin_limit();
+    CU_ASSERT(learned_from(1, 1) > before - 2000); /* down slowly */
+    CU_ASSERT(brood__spin_limit() < before);
+    CU_ASSERT(learned_from(1, 10000) > 4900); /* never to nothing */
+    CU_ASSERT(brood__spin_limit() < 6000);
+    CU_ASSERT(learned_from(80000, 10000) > 119000);
+    before = brood__spin_limit();
+    CU_ASSERT_EQUAL(learned_from(INT64_MAX, 100), before);
+
+    brood__cpus = -1; /* more threads than CPUs: they wait for those too */
+    before = brood__spin_limit();
+    CU_ASSERT_EQUAL(learned_from(1, 100), before);
+    brood__cpus = cpus;
+}
+
 static const test_t tests[] = {
     TEST(polling_ends_with_success_or_with_its_time),
+    TEST(its_time_follows_what_wake_ups_take),
 };
 
 HARNESS_MAIN("spin", tests)
