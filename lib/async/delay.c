@@ -30,7 +30,7 @@ static void due(brood__timer_t *timer)
 {
     brood__extra_t *extra = BROOD__CONTAINER(timer, brood__extra_t, timer);
     brood__lease_t *lease = extra->owner;
-    brood_future_t *call = extra->future;
+    brood_future_t *call = brood__extra_future(extra);
     int closed;
 
     if (!brood__swap(&extra->delayed, 0, acq_rel))

@@ -7,8 +7,8 @@
  * scheme 7; Fredman, Sedgewick, Sleator and Tarjan, "The Pairing Heap: A New
  * Form of Self-Adjusting Heap", 1986, with two passes.
  *
- * A slot of level 0 is 2^16 ns wide, each level's are 64 times as wide as those
- * of the one below, and eight levels reach further than 63 bits.
+ * A slot of level 0 is 2^13 ns wide, each level's are 64 times as wide as those
+ * of the one below, and nine levels reach further than 63 bits.
  * Let d be the deadline and h the horizon, both in units of level 0. Then an
  * alarm is
  *
@@ -32,7 +32,7 @@
 
 #include "base/alarms.h"
 
-#define LEAST 16 /* bits of a slot of level 0 */
+#define LEAST 13 /* bits of a slot of level 0 */
 #define WIDTH ((uint64_t)1 << LEAST)
 #define DIGIT 6 /* bits of a level */
 #define SLOTS BROOD__ALARM_SLOTS
@@ -140,12 +140,27 @@ static void put(brood__alarms_t *alarms, brood__alarm_t *alarm)
     put_slot(alarms, alarm, level);
 }
 
+/* Who was added to the slot some time ago; the next ones ask for `alarm`. */
+static brood__alarm_t *some_before(brood__alarms_t *alarms,
+                                   brood__alarm_t *alarm, unsigned level,
+                                   unsigned slot)
+{
+    unsigned turn = alarms->added[level][slot]++ % BROOD__ALARM_AHEAD;
+    brood__alarm_t *before = alarms->recent[level][slot][turn];
+
+    alarms->recent[level][slot][turn] = alarm;
+    return before;
+}
+
 static void put_slot(brood__alarms_t *alarms, brood__alarm_t *alarm,
                      unsigned level)
 {
     unsigned slot = slot_of((uint64_t)alarm->deadline, level);
     brood__alarm_t **head = &alarms->slots[level][slot];
 
+    alarm->child = level < BROOD__ALARM_DENSE
+                       ? some_before(alarms, alarm, level, slot)
+                       : NULL;
     alarm->prev = NULL;
     alarm->next = *head;
     if (*head)
@@ -208,7 +223,11 @@ static void move_on(brood__alarms_t *alarms, unsigned level, int64_t begin)
         empty_slot(alarms, level, slot_of(alarms->horizon, level));
 }
 
-/* Put its alarms where they belong now. */
+/* Put its alarms where they belong now. They are spread over memory that was
+ * written long ago, and each is found through the one before it; so each also
+ * knows who was added some time before it, that is who comes later here (as in
+ * Luk and Mowry, "Compiler-Based Prefetching for Recursive Data Structures",
+ * 1996). That one may be gone: its address is a hint, no more. */
 static void empty_slot(brood__alarms_t *alarms, unsigned level, unsigned slot)
 {
     brood__alarm_t *alarm = alarms->slots[level][slot], *next;
@@ -217,8 +236,7 @@ static void empty_slot(brood__alarms_t *alarms, unsigned level, unsigned slot)
     alarms->used[level] &= ~((uint64_t)1 << slot);
     for (; alarm; alarm = next) {
         next = alarm->next;
-        if (next)
-            BROOD__PREFETCH_WRITE(next->next);
+        BROOD__PREFETCH_WRITE(alarm->child);
         alarms->later--;
         put(alarms, alarm);
     }

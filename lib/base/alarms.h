@@ -20,15 +20,19 @@
 
 #include "base/compiler.h"
 
-#define BROOD__ALARM_LEVELS 8
+#define BROOD__ALARM_LEVELS 9
 #define BROOD__ALARM_SLOTS  64
+#define BROOD__ALARM_DENSE  3 /* levels whose slots may hold very many */
+#define BROOD__ALARM_AHEAD  4 /* memory that is asked for at a time */
 
 /* Part of whatever has a deadline. Zeroed when it is new. */
 typedef struct brood__alarm_t {
     int64_t deadline;             /* ns, not negative; the setter's to read */
     struct brood__alarm_t *next;  /* in its slot; its sibling */
     struct brood__alarm_t *prev;  /* in its slot; its sibling, or parent */
-    struct brood__alarm_t *child; /* in the heap: its first one */
+    struct brood__alarm_t *child; /* in the heap: its first one; in a slot: one
+                                     that is further on, or was, never
+                                     followed */
     int place; /* 0: not set; 1: in the heap; 2 and more: slot */
 } brood__alarm_t;
 
@@ -39,6 +43,10 @@ typedef struct brood__alarms_t {
     size_t later;         /* how many the wheel has */
     uint64_t used[BROOD__ALARM_LEVELS]; /* which slots are not empty */
     brood__alarm_t *slots[BROOD__ALARM_LEVELS][BROOD__ALARM_SLOTS];
+    /* Of each slot: who was added last, in turn, and how many were. */
+    brood__alarm_t
+        *recent[BROOD__ALARM_DENSE][BROOD__ALARM_SLOTS][BROOD__ALARM_AHEAD];
+    unsigned char added[BROOD__ALARM_DENSE][BROOD__ALARM_SLOTS];
 } brood__alarms_t;
 
 BROOD__INLINE int brood__alarm_is_set(const brood__alarm_t *alarm)

@@ -55,7 +55,8 @@ typedef struct brood__memo_t {
     struct brood__manager_t *manager; /* NULL: nothing is remembered */
 } brood__memo_t;
 
-#define BROOD__MEMOS 4
+#define BROOD__MEMOS     4
+#define BROOD__MAGAZINES 2
 
 typedef struct brood__self_t {
     brood__frame_t now;
@@ -65,8 +66,8 @@ typedef struct brood__self_t {
         uint64_t serial; /* of the mailbox; never reused */
         struct brood__lane_t *lane;
     } lanes[BROOD__LANE_CACHE];
-    struct brood__lane_t *all_lanes;    /* under the lanes' lock */
-    struct brood__magazine_t *magazine; /* free futures */
+    struct brood__lane_t *all_lanes; /* under the lanes' lock */
+    struct brood__magazine_t *magazines[BROOD__MAGAZINES]; /* magazine.h */
     brood__memo_t memos[BROOD__MEMOS];
     int library;        /* one of brood's own threads */
     int seen;           /* the exit hook is set, and `link` is linked */

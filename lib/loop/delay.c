@@ -109,7 +109,8 @@ void brood__loop_errand(brood_loop_manager_t *loop, brood__errand_t *errand)
     brood__list_append(&loop->errands, &errand->link);
 }
 
-/* (3), as many as a turn runs: what was just touched is then still cached. */
+/* (3), as many as a turn runs: what was just touched is then still cached. What
+ * has not been touched for long is asked for some time before it is needed. */
 void brood__loop_due(brood_loop_manager_t *loop)
 {
     brood__alarm_t *alarm;
@@ -123,8 +124,7 @@ void brood__loop_due(brood_loop_manager_t *loop)
             continue; /* BACK: it is about to arrive */
         loop->n_delayed--;
         BROOD__PREFETCH_WRITE(extra->errand.future);
-        BROOD__PREFETCH_WRITE(&extra->destroy);
-        if (extra->queue_timeout)
+        if (brood__extra_queue_timeout(extra))
             queue_timeout(extra);
         brood__list_append(&loop->errands, &extra->errand.link);
     }
@@ -182,7 +182,7 @@ static void take_back(brood_loop_manager_t *loop, brood__errand_t *errand)
 
 static void refuse(brood_loop_manager_t *loop, brood__extra_t *extra)
 {
-    brood_future_t *future = extra->future;
+    brood_future_t *future = brood__extra_future(extra);
 
     BROOD__COUNT(loop->begun, 1);
     BROOD__COUNT(loop->canceled, 1);

@@ -268,7 +268,7 @@ static apr_status_t put_future(brood_loop_manager_t *loop, brood__lane_t *lane,
             brood__loop_delay(loop, future);
             return APR_SUCCESS;
         }
-        if (extra->queue_timeout) {
+        if (brood__extra_queue_timeout(extra)) {
             if (!brood__lane_reserve(lane, 1))
                 return APR_ENOMEM;
             brood__future_queued(future);

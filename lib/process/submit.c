@@ -317,14 +317,15 @@ static void delay(brood_process_manager_t *m, brood__order_t *order)
 static void due(brood__timer_t *timer)
 {
     brood__extra_t *extra = BROOD__CONTAINER(timer, brood__extra_t, timer);
-    brood_process_manager_t *m = brood__order_manager(extra->future);
+    brood_process_manager_t *m = brood__order_manager(
+        brood__extra_future(extra));
     brood__orders_t ended = { NULL, NULL };
     brood__order_t *order;
 
     if (!m)
         return; /* it has ended meanwhile */
     brood__lock(&m->lock);
-    order = brood__order_of(extra->future);
+    order = brood__order_of(brood__extra_future(extra));
     if (order && (order->flags & BROOD__ORDER_DELAYED)) {
         brood__list_remove(&extra->errand.link);
         m->n_delayed--;

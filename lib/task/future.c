@@ -4,12 +4,13 @@
 
 #include "task/future.h"
 
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <brood/buffer.h>
 #include <brood/errors.h>
 
-#include "base/alloc.h"
 #include "lineage/life.h"
 #include "observe/log.h"
 #include "observe/task_hooks.h"
@@ -18,6 +19,11 @@
 _Static_assert(sizeof(brood_future_t) == 64, "a future is one cache line");
 
 #define REFS_MAX (UINT32_MAX / BROOD__REF)
+
+/* The part of a brood__extra_t that is always good. */
+#define EXTRA_LESS offsetof(brood__extra_t, queue_timeout)
+
+_Static_assert(EXTRA_LESS == 2 * sizeof(brood_future_t), "of two lines");
 
 static brood__extra_t *extra_make(brood_future_t *future,
                                   const brood_task_options_t *options);
@@ -80,34 +86,48 @@ brood_future_t *brood__future_make_running(brood__home_t *home, int with_extra)
 void brood__future_unmake(brood_future_t *future)
 {
     if (future->extra)
-        brood__free(future->extra);
+        brood__magazine_give(BROOD__EXTRAS, future->extra);
     brood__future_free(future);
+}
+
+/* Its timers can be armed; what needs none of that stays as it is. */
+static int extra_more(brood_future_t *future, brood__extra_t *extra,
+                      const brood_task_options_t *options)
+{
+    int keeps_time = future->home->ops->keeps_time;
+
+    if (keeps_time && !options->queue_timeout && !options->run_timeout
+        && !options->free_value)
+        return 1;
+    memset(&extra->queue_timeout, 0, sizeof(*extra) - EXTRA_LESS);
+    extra->flags |= BROOD__EXTRA_MORE;
+    extra->queue_timeout = options->queue_timeout * 1000;
+    extra->run_timeout = options->run_timeout * 1000;
+    extra->free_value = options->free_value;
+    extra->timed = extra->queue_timeout || extra->run_timeout
+                   || (extra->delay && !keeps_time);
+    return !extra->timed || brood__timers_ready() == APR_SUCCESS;
 }
 
 static brood__extra_t *extra_make(brood_future_t *future,
                                   const brood_task_options_t *options)
 {
-    brood__extra_t *extra = brood__alloc(sizeof(*extra));
+    brood__extra_t *extra = brood__magazine_take(BROOD__EXTRAS);
 
     if (!extra)
         return NULL;
+    memset(extra, 0, EXTRA_LESS);
     extra->delay = options->delay * 1000;
-    extra->queue_timeout = options->queue_timeout * 1000;
-    extra->run_timeout = options->run_timeout * 1000;
-    extra->timed = extra->queue_timeout || extra->run_timeout
-                   || (extra->delay && !future->home->ops->keeps_time);
-    if (extra->timed && brood__timers_ready() != APR_SUCCESS) {
-        brood__free(extra);
-        return NULL;
-    }
     extra->name = options->name;
     extra->flags = options->flags;
     extra->priority = options->priority;
     extra->destroy = options->destroy;
-    extra->free_value = options->free_value;
-    extra->future = future;
     brood__list_init(&extra->errand.link);
     extra->errand.future = future;
+    if (!extra_more(future, extra, options)) {
+        brood__magazine_give(BROOD__EXTRAS, extra);
+        return NULL;
+    }
     future->extra = extra;
     return extra;
 }
@@ -119,7 +139,7 @@ void brood__future_queued(brood_future_t *future)
     brood__extra_t *extra = future->extra;
 
     /* The timers are ready: this cannot fail. */
-    if (extra && extra->queue_timeout)
+    if (extra && brood__extra_queue_timeout(extra))
         (void)brood__timer_arm(&extra->timer,
                                brood__os_now() + extra->queue_timeout, expire);
 }
@@ -174,7 +194,7 @@ apr_status_t brood__future_run(brood_future_t *future, brood__scope_t *scope)
     if (BROOD__UNLIKELY(extra != NULL)) {
         if (extra->timed)
             brood__timer_disarm(&extra->timer);
-        if (extra->run_timeout)
+        if (extra->timed && extra->run_timeout)
             (void)brood__timer_arm(
                 &extra->timer, brood__os_now() + extra->run_timeout, overrun);
         show_name(place, extra->name, extra->name);
@@ -339,14 +359,15 @@ static void expire(brood__timer_t *timer)
     brood__extra_t *extra = BROOD__CONTAINER(timer, brood__extra_t, timer);
 
     /* One that has just begun to run is in time. */
-    (void)end_queued(extra->future, BROOD_EEXPIRED);
+    (void)end_queued(brood__extra_future(extra), BROOD_EEXPIRED);
 }
 
 static void overrun(brood__timer_t *timer)
 {
     brood__extra_t *extra = BROOD__CONTAINER(timer, brood__extra_t, timer);
 
-    brood__future_end(extra->future, BROOD_EOVERRUN, BROOD__OVERRAN);
+    brood__future_end(brood__extra_future(extra), BROOD_EOVERRUN,
+                      BROOD__OVERRAN);
 }
 
 apr_status_t brood_future_cancel(brood_future_t *future)
@@ -413,7 +434,7 @@ static void recycle(brood_future_t *future, unsigned state)
         free_value(future, future->u.value);
     }
     if (future->extra)
-        brood__free(future->extra);
+        brood__magazine_give(BROOD__EXTRAS, future->extra);
     brood__future_free(future);
 }
 
@@ -421,7 +442,8 @@ static void free_value(const brood_future_t *future, void *value)
 {
     if (future->fn == brood__elsewhere)
         (void)brood_buffer_release(value);
-    else if (future->extra && future->extra->free_value) {
+    else if (future->extra && (future->extra->flags & BROOD__EXTRA_MORE)
+             && future->extra->free_value) {
         brood__lock_none_held();
         future->extra->free_value(value);
     }

@@ -66,24 +66,28 @@ typedef struct brood__wait_t {
     struct brood_future_t *on; /* awaited without a time limit; else NULL */
 } brood__wait_t;
 
-/* What only tasks with options, and promises, need. What a task with a delay
- * needs to run comes first, in two cache lines. */
+/*
+ * What only tasks with options, and promises, need. Memory that was long unused
+ * is dear, line by line: a task that waits for its time uses the first, to run
+ * it the second, and many need no more. The rest is good if `flags` has
+ * BROOD__EXTRA_MORE.
+ */
 typedef struct brood__extra_t {
-    brood__alarm_t alarm; /* the home's, when it keeps the time of delays */
-    atomic_int delayed;   /* not 0: its home has it among the delayed ones; the
-                             home's to use */
-    int timed;            /* `timer` is or will be armed */
-    int64_t queue_timeout, run_timeout; /* ns; 0: none */
+    brood__alarm_t alarm BROOD__ALIGNED(BROOD__LINE); /* the home's, when it
+                                    keeps the time of delays */
+    atomic_int delayed; /* not 0: its home has it among the delayed ones; the
+                           home's to use */
+    int timed;          /* `timer` is or will be armed: there is more */
+    int64_t delay;      /* ns; 0: none */
+    const char *name;
 
     brood__errand_t errand; /* how it travels; the home's to use */
-    const char *name;
+    unsigned flags;         /* BROOD_TASK_*, BROOD_WAIT_HELP, and ours */
+    int priority;
     void (*destroy)(void *baton);
 
-    struct brood_future_t *future;
+    int64_t queue_timeout, run_timeout; /* ns; 0: none */
     void (*free_value)(void *value);
-    unsigned flags; /* BROOD_TASK_*, BROOD_WAIT_HELP */
-    int priority;
-    int64_t delay;        /* ns; 0: none */
     brood__timer_t timer; /* one at a time: delay, then queue, then run */
     int64_t expires; /* a delayed task that is due and has no worker: when its
                         queue timeout is over; 0: not due, or none */
@@ -92,6 +96,19 @@ typedef struct brood__extra_t {
     void *on_cancel_baton;
     atomic_int on_cancel_state; /* promises; see promise.c */
 } brood__extra_t;
+
+#define BROOD__EXTRA_MORE (1u << 31)
+
+/* The future around it. */
+BROOD__INLINE struct brood_future_t *brood__extra_future(brood__extra_t *extra)
+{
+    return extra->errand.future;
+}
+
+BROOD__INLINE int64_t brood__extra_queue_timeout(const brood__extra_t *extra)
+{
+    return extra->timed ? extra->queue_timeout : 0;
+}
 
 struct brood_future_t {
     atomic_uint state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* magazine.c: the depot behind the threads' magazines of free futures. */
+/* magazine.c: the depots behind the threads' magazines. */
 
 #include "task/magazine.h"
 
@@ -11,214 +11,246 @@
 #define CHUNK_FIRST ((size_t)4096)
 #define CHUNK_LAST  ((size_t)262144)
 
-/* At the start of each chunk; as large as a future, so that all are aligned. */
+/* At the start of each chunk; as large as an item, so that all are aligned. */
 typedef struct chunk_t {
     struct chunk_t *next;
     size_t size;
 } chunk_t;
 
-static struct {
-    brood__lock_t lock; /* guards all below */
+typedef struct depot_t {
+    const size_t size;    /* of an item: a multiple of a line */
+    const size_t link_at; /* the pointer in an item that links `loose` */
     brood__magazine_t *full;
     brood__magazine_t *empty;
-    brood_future_t *loose; /* freed when no magazine was to be had; linked by
-                              `scope` */
+    void *loose; /* freed when no magazine was to be had */
     chunk_t *chunks;
     char *cut; /* what is left of the newest chunk */
     size_t left;
     size_t grow;   /* size of the next chunk */
-    size_t made;   /* futures ever cut */
+    size_t made;   /* items ever cut */
     size_t parked; /* of them in `full` and `loose` */
-} g_depot = { .lock = BROOD__LOCK_INIT(BROOD__RANK_DEPOT) };
+} depot_t;
 
-static brood__magazine_t *own_magazine(void);
-static void park_loose(brood_future_t *future) BROOD__REQUIRES(g_depot.lock);
-static void swap_full(brood__magazine_t **own) BROOD__REQUIRES(g_depot.lock);
-static void take_loose(brood__magazine_t *own) BROOD__REQUIRES(g_depot.lock);
-static void cut_new(brood__magazine_t *own) BROOD__REQUIRES(g_depot.lock);
+static brood__lock_t g_lock = BROOD__LOCK_INIT(BROOD__RANK_DEPOT);
+static depot_t g_depots[BROOD__MAGAZINES] = {
+    /* what is not const: under it */
+    /* Late looks read the state of a future that is free. */
+    [BROOD__FUTURES] = { .size = sizeof(brood_future_t),
+                         .link_at = offsetof(brood_future_t, scope) },
+    [BROOD__EXTRAS] = { .size = sizeof(brood__extra_t) },
+};
 
-int brood__magazine_refill(void)
+static brood__magazine_t *own_magazine(unsigned kind);
+static void **link_of(const depot_t *depot, void *item);
+static void park_loose(depot_t *depot, void *item) BROOD__REQUIRES(g_lock);
+static void swap_full(depot_t *depot, brood__magazine_t **own)
+    BROOD__REQUIRES(g_lock);
+static void take_loose(depot_t *depot, brood__magazine_t *own)
+    BROOD__REQUIRES(g_lock);
+static void cut_new(depot_t *depot, brood__magazine_t *own)
+    BROOD__REQUIRES(g_lock);
+
+int brood__magazine_refill(unsigned kind)
 {
+    depot_t *depot = &g_depots[kind];
     brood__magazine_t *own;
 
     if (brood__life_forked())
         return 0; /* the depot may be locked for ever */
-    own = own_magazine();
+    own = own_magazine(kind);
     if (!own)
         return 0;
-    brood__lock(&g_depot.lock);
-    if (g_depot.full)
-        swap_full(&own);
-    else if (g_depot.loose)
-        take_loose(own);
+    brood__lock(&g_lock);
+    if (depot->full)
+        swap_full(depot, &own);
+    else if (depot->loose)
+        take_loose(depot, own);
     else
-        cut_new(own);
-    brood__unlock(&g_depot.lock);
-    brood__self.magazine = own;
+        cut_new(depot, own);
+    brood__unlock(&g_lock);
+    brood__self.magazines[kind] = own;
     return own->n != 0;
 }
 
-void brood__magazine_flush(brood_future_t *future)
+void brood__magazine_flush(unsigned kind, void *item)
 {
-    brood__magazine_t *own = brood__self.magazine;
+    depot_t *depot = &g_depots[kind];
+    brood__magazine_t *own = brood__self.magazines[kind];
     brood__magazine_t *empty = NULL;
 
     if (brood__life_forked())
         return; /* the depot may be locked for ever */
     /* A thread that cannot be told of its end must keep nothing. */
     if (brood__self_watch() == APR_SUCCESS) {
-        brood__lock(&g_depot.lock);
-        empty = g_depot.empty;
+        brood__lock(&g_lock);
+        empty = depot->empty;
         if (empty)
-            g_depot.empty = empty->next;
-        brood__unlock(&g_depot.lock);
+            depot->empty = empty->next;
+        brood__unlock(&g_lock);
         if (!empty)
             empty = brood__alloc(sizeof(*empty));
     }
 
-    brood__lock(&g_depot.lock);
+    brood__lock(&g_lock);
     if (empty) {
         if (own) {
-            own->next = g_depot.full;
-            g_depot.full = own;
-            g_depot.parked += own->n;
+            own->next = depot->full;
+            depot->full = own;
+            depot->parked += own->n;
         }
         empty->n = 1;
-        empty->item[0] = future;
-        brood__self.magazine = empty;
+        empty->item[0] = item;
+        brood__self.magazines[kind] = empty;
     } else {
-        park_loose(future);
+        park_loose(depot, item);
     }
-    brood__unlock(&g_depot.lock);
+    brood__unlock(&g_lock);
 }
 
 void brood__magazine_exit(brood__self_t *self)
 {
-    brood__magazine_t *own = self->magazine;
+    unsigned kind;
 
-    if (!own)
-        return;
-    self->magazine = NULL;
-    brood__lock(&g_depot.lock);
-    if (own->n == BROOD__MAGAZINE) {
-        own->next = g_depot.full;
-        g_depot.full = own;
-        g_depot.parked += own->n;
-    } else {
-        /* Kept as it is, each thread that ends would leave one behind. */
-        while (own->n)
-            park_loose(own->item[--own->n]);
-        own->next = g_depot.empty;
-        g_depot.empty = own;
+    brood__lock(&g_lock);
+    for (kind = 0; kind < BROOD__MAGAZINES; kind++) {
+        depot_t *depot = &g_depots[kind];
+        brood__magazine_t *own = self->magazines[kind];
+
+        self->magazines[kind] = NULL;
+        if (own && own->n == BROOD__MAGAZINE) {
+            own->next = depot->full;
+            depot->full = own;
+            depot->parked += own->n;
+        } else if (own) {
+            /* Kept as it is, each thread that ends would leave one behind. */
+            while (own->n)
+                park_loose(depot, own->item[--own->n]);
+            own->next = depot->empty;
+            depot->empty = own;
+        }
     }
-    brood__unlock(&g_depot.lock);
+    brood__unlock(&g_lock);
 }
 
-void brood__magazines_end(void)
+static void end(depot_t *depot)
 {
     brood__magazine_t *magazine;
     chunk_t *chunk;
 
-    while ((magazine = g_depot.full)) {
-        g_depot.full = magazine->next;
+    while ((magazine = depot->full)) {
+        depot->full = magazine->next;
         brood__free(magazine);
     }
-    while ((magazine = g_depot.empty)) {
-        g_depot.empty = magazine->next;
+    while ((magazine = depot->empty)) {
+        depot->empty = magazine->next;
         brood__free(magazine);
     }
-    while ((chunk = g_depot.chunks)) {
-        g_depot.chunks = chunk->next;
+    while ((chunk = depot->chunks)) {
+        depot->chunks = chunk->next;
         brood__os_pages_free(chunk, chunk->size);
     }
-    g_depot.loose = NULL;
-    g_depot.cut = NULL;
-    g_depot.left = g_depot.grow = g_depot.made = g_depot.parked = 0;
+    depot->loose = NULL;
+    depot->cut = NULL;
+    depot->left = depot->grow = depot->made = depot->parked = 0;
 }
 
-size_t brood__futures_live(void)
+void brood__magazines_end(void)
+{
+    unsigned kind;
+
+    for (kind = 0; kind < BROOD__MAGAZINES; kind++)
+        end(&g_depots[kind]);
+}
+
+size_t brood__magazines_live(unsigned kind)
 {
     size_t live;
 
-    brood__lock(&g_depot.lock);
-    live = g_depot.made - g_depot.parked;
-    brood__unlock(&g_depot.lock);
-    if (brood__self.magazine)
-        live -= brood__self.magazine->n;
+    brood__lock(&g_lock);
+    live = g_depots[kind].made - g_depots[kind].parked;
+    brood__unlock(&g_lock);
+    if (brood__self.magazines[kind])
+        live -= brood__self.magazines[kind]->n;
     return live;
 }
 
 /* The calling thread's magazine, empty; NULL when memory ran out. */
-static brood__magazine_t *own_magazine(void)
+static brood__magazine_t *own_magazine(unsigned kind)
 {
-    brood__magazine_t *own = brood__self.magazine;
+    depot_t *depot = &g_depots[kind];
+    brood__magazine_t *own = brood__self.magazines[kind];
 
     if (own)
         return own;
     if (brood__self_watch() != APR_SUCCESS)
         return NULL;
-    brood__lock(&g_depot.lock);
-    own = g_depot.empty;
+    brood__lock(&g_lock);
+    own = depot->empty;
     if (own)
-        g_depot.empty = own->next;
-    brood__unlock(&g_depot.lock);
+        depot->empty = own->next;
+    brood__unlock(&g_lock);
     return own ? own : brood__alloc(sizeof(*own));
 }
 
-static void park_loose(brood_future_t *future)
+static void **link_of(const depot_t *depot, void *item)
 {
-    future->scope = (brood__scope_t *)(void *)g_depot.loose;
-    g_depot.loose = future;
-    g_depot.parked++;
+    return (void **)(void *)((char *)item + depot->link_at);
 }
 
-static void swap_full(brood__magazine_t **own)
+static void park_loose(depot_t *depot, void *item)
 {
-    brood__magazine_t *full = g_depot.full;
+    *link_of(depot, item) = depot->loose;
+    depot->loose = item;
+    depot->parked++;
+}
 
-    g_depot.full = full->next;
-    g_depot.parked -= full->n;
-    (*own)->next = g_depot.empty;
-    g_depot.empty = *own;
+static void swap_full(depot_t *depot, brood__magazine_t **own)
+{
+    brood__magazine_t *full = depot->full;
+
+    depot->full = full->next;
+    depot->parked -= full->n;
+    (*own)->next = depot->empty;
+    depot->empty = *own;
     *own = full;
 }
 
-static void take_loose(brood__magazine_t *own)
+static void take_loose(depot_t *depot, brood__magazine_t *own)
 {
-    brood_future_t *future;
+    void *item;
 
-    while (own->n < BROOD__MAGAZINE && (future = g_depot.loose)) {
-        g_depot.loose = (brood_future_t *)(void *)future->scope;
-        g_depot.parked--;
-        own->item[own->n++] = future;
+    while (own->n < BROOD__MAGAZINE && (item = depot->loose)) {
+        depot->loose = *link_of(depot, item);
+        depot->parked--;
+        own->item[own->n++] = item;
     }
 }
 
-static void cut_new(brood__magazine_t *own)
+static void cut_new(depot_t *depot, brood__magazine_t *own)
 {
     char *from;
 
-    if (g_depot.left < sizeof(brood_future_t)) {
-        size_t size = g_depot.grow ? g_depot.grow : CHUNK_FIRST;
+    if (depot->left < depot->size) {
+        size_t size = depot->grow ? depot->grow : CHUNK_FIRST;
         chunk_t *chunk = brood__os_pages(size, size > CHUNK_FIRST);
 
         if (!chunk)
             return;
         chunk->size = size;
-        chunk->next = g_depot.chunks;
-        g_depot.chunks = chunk;
-        g_depot.cut = (char *)chunk + sizeof(brood_future_t);
-        g_depot.left = size - sizeof(brood_future_t);
-        g_depot.grow = size < CHUNK_LAST ? size * 4 : size;
+        chunk->next = depot->chunks;
+        depot->chunks = chunk;
+        depot->cut = (char *)chunk + depot->size;
+        depot->left = size - depot->size;
+        depot->grow = size < CHUNK_LAST ? size * 4 : size;
     }
     /* Reversed, so that they are handed out in the order of their addresses. */
-    own->n = (unsigned)(g_depot.left / sizeof(brood_future_t));
+    own->n = (unsigned)(depot->left / depot->size);
     if (own->n > BROOD__MAGAZINE)
         own->n = BROOD__MAGAZINE;
-    from = g_depot.cut;
-    for (unsigned i = own->n; i-- > 0; from += sizeof(brood_future_t))
-        own->item[i] = (brood_future_t *)(void *)from;
-    g_depot.left -= own->n * sizeof(brood_future_t);
-    g_depot.made += own->n;
-    g_depot.cut = from;
+    from = depot->cut;
+    for (unsigned i = own->n; i-- > 0; from += depot->size)
+        own->item[i] = from;
+    depot->left -= own->n * depot->size;
+    depot->made += own->n;
+    depot->cut = from;
 }

@@ -128,7 +128,7 @@ void brood__executor_delay(brood__executor_t *executor, brood_future_t *future)
 static void due(brood__timer_t *timer)
 {
     brood__extra_t *extra = BROOD__CONTAINER(timer, brood__extra_t, timer);
-    brood_future_t *future = extra->future;
+    brood_future_t *future = brood__extra_future(extra);
     brood__executor_t *executor = BROOD__CONTAINER(future->home,
                                                    brood__executor_t, home);
     int expired;
@@ -218,7 +218,7 @@ void brood__executor_cancel_delayed(brood__executor_t *executor)
         brood__timer_disarm(&extra->timer);
         brood__capacity_give(executor, 1);
         call.fn = brood__run_future;
-        call.baton = extra->future;
+        call.baton = brood__extra_future(extra);
         call.scope = extra->errand.scope;
         brood__call_refuse(executor, &call, BROOD_ECANCELED);
     }

@@ -84,7 +84,7 @@ static map_t *map_make(brood_task_fn *fn, void *base, apr_size_t n,
     }
     map->future->extra->owner = map;
     map->future->extra->name = options->name;
-    map->future->extra->flags = options->flags & BROOD_TASK_QUIET;
+    map->future->extra->flags |= options->flags & BROOD_TASK_QUIET;
     /* A failure that nobody reads is reported, as any task's. */
     brood__and(&map->future->state, ~(unsigned)BROOD__NO_TASK, relaxed);
     map->fn = fn;

@@ -24,7 +24,7 @@ typedef struct scale_t {
 
 static const scale_t scales[] = {
     { "ns apart", 5, 1 },
-    { "a slot's width apart", 1, INT64_C(1) << 16 },
+    { "a slot's width apart", 1, INT64_C(1) << 13 },
     { "almost a slot of level 1 apart", 77, (INT64_C(1) << 22) - 1 },
     { "from the end of a slot of level 2", (INT64_C(1) << 34) - 500, 1 },
     { "minutes apart, after a year", INT64_C(31557600000000000),
