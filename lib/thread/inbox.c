@@ -163,7 +163,7 @@ static int lane_some(brood__lane_t *lane)
 
 /* A mark is met: what to do, and where to go on. */
 static brood__slot_t *follow(brood__lane_t *lane, brood_task_fn *mark,
-                             void *baton, brood__slot_t *slot, int *timed)
+                             void *baton, brood__slot_t *slot)
 {
     if (mark == brood__mark_next) {
         brood__block_t *emptied = lane->block;
@@ -178,7 +178,7 @@ static brood__slot_t *follow(brood__lane_t *lane, brood_task_fn *mark,
         lane->taken_scope = baton;
     } else {
         brood__store(&lane->stamp, (int64_t)(uintptr_t)baton, relaxed);
-        *timed = 1;
+        lane->timed = 1;
     }
     return slot + 1;
 }
@@ -201,7 +201,7 @@ static unsigned take_from(brood__lane_t *lane, brood__call_t *calls)
             break;
         baton = brood__load(&slot->baton, relaxed);
         if (BROOD__UNLIKELY(brood__is_mark(fn))) {
-            slot = follow(lane, fn, baton, slot, &timed);
+            slot = follow(lane, fn, baton, slot);
             continue;
         }
         calls[n].fn = fn;
@@ -211,9 +211,13 @@ static unsigned take_from(brood__lane_t *lane, brood__call_t *calls)
     }
     brood__store(&lane->taken, brood__load(&lane->taken, relaxed) + n, relaxed);
     brood__store(&lane->next, slot, release);
+    if (BROOD__UNLIKELY(lane->timed) && n) { /* else its task is yet to come */
+        lane->timed = 0;
+        timed = 1;
+    }
     brood__store(&lane->lock, 0, release);
 
-    if (BROOD__UNLIKELY(timed) && n && lane->inbox->waited)
+    if (BROOD__UNLIKELY(timed) && lane->inbox->waited)
         lane->inbox->waited(
             lane->inbox, brood__os_now() - brood__load(&lane->stamp, relaxed));
     return n;

@@ -94,6 +94,8 @@ typedef struct brood__lane_t {
     brood__block_t *block;         /* that `next` is in; under `lock` */
     brood__scope_t *taken_scope;   /* in band; under `lock` */
     atomic_llong stamp;            /* submit time of a slot not long ago */
+    int timed;                     /* `stamp` is that of the next task; under
+                                      `lock` */
     atomic_ullong taken;           /* tasks; written under `lock` */
 
     unsigned index; /* in the inbox; fixed */

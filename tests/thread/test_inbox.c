@@ -158,6 +158,34 @@ static void one_task_in_sixty_four_is_timed(void)
     close_inbox();
 }
 
+/* The mark is published before the task. */
+static void a_consumer_between_mark_and_task_loses_no_sample(void)
+{
+    brood__call_t calls[BROOD__BATCH];
+    brood__lane_t *lane;
+
+    open_inbox();
+    g_inbox->waited = note_wait;
+    brood__store(&g_waited, 0, relaxed);
+    lane = brood__inbox_lane(g_inbox);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(lane);
+    brood__lane_enter(lane);
+    brood__lane_mark_time(lane);
+    (void)brood__lane_publish(lane);
+    CU_ASSERT_EQUAL(take(calls), 0);
+    CU_ASSERT_EQUAL(brood__load(&g_waited, relaxed), 0);
+    brood__lane_mark_scope(lane, g_scope);
+    brood__lane_write(lane, never, NULL);
+    (void)brood__lane_publish(lane);
+    brood__lane_leave(lane);
+    CU_ASSERT_EQUAL(take(calls), 1);
+    CU_ASSERT_EQUAL(brood__load(&g_waited, relaxed), 1);
+    CU_ASSERT(put(NULL, g_scope));
+    CU_ASSERT_EQUAL(take(calls), 1);
+    CU_ASSERT_EQUAL(brood__load(&g_waited, relaxed), 1);
+    close_inbox();
+}
+
 static void a_sleeper_is_told_when_it_needs_work(void)
 {
     brood__lane_t *lane;
@@ -331,6 +359,7 @@ static const test_t tests[] = {
     TEST(each_task_comes_with_its_scope),
     TEST(it_knows_how_much_is_queued),
     TEST(one_task_in_sixty_four_is_timed),
+    TEST(a_consumer_between_mark_and_task_loses_no_sample),
     TEST(a_sleeper_is_told_when_it_needs_work),
     TEST(a_lane_that_was_tidied_away_comes_back),
     TEST(a_lane_outlives_its_thread),
