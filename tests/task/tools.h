@@ -182,20 +182,45 @@ BROOD__INLINE void must(apr_status_t rv)
         abort();
 }
 
-BROOD__INLINE apr_status_t meets_the_others(void *baton, void **result)
+/* A settled future: whoever drops it keeps its memory in a magazine. */
+BROOD__INLINE brood_future_t *settled(void)
+{
+    brood_promise_t *promise;
+    brood_future_t *future;
+
+    must(brood_promise_make(&promise, &future, NULL));
+    must(brood_promise_settle(promise, APR_SUCCESS, NULL));
+    return future;
+}
+
+BROOD__INLINE apr_status_t drops(void *future, void **result)
 {
     (void)result;
-    turnstile_pass(baton);
-    turnstile_wait(baton, POOL);
+    brood_future_release(future);
     return APR_SUCCESS;
 }
 
-/* Each worker of the pool gets a magazine, by dropping a future. */
+typedef struct meeting_t {
+    turnstile_t *all;
+    brood_future_t *future;
+} meeting_t;
+
+BROOD__INLINE apr_status_t meets_the_others(void *baton, void **result)
+{
+    meeting_t *meeting = baton;
+
+    turnstile_pass(meeting->all);
+    turnstile_wait(meeting->all, POOL);
+    return drops(meeting->future, result);
+}
+
+/* Each worker gets a magazine, by dropping a future. Its task's own would not
+ * do: the submitter may be the last to drop that. */
 BROOD__INLINE void warm_up(void)
 {
     brood_thread_manager_options_t o = BROOD_THREAD_MANAGER_OPTIONS_INIT;
-    brood_task_options_t named = BROOD_TASK_OPTIONS_INIT;
     brood_thread_manager_t *one, *many;
+    meeting_t meetings[POOL];
     turnstile_t all;
     size_t i;
 
@@ -207,12 +232,14 @@ BROOD__INLINE void warm_up(void)
     o.max_spares = POOL;
     o.max_workers = o.min_workers = POOL;
     must(brood_thread_manager_start(many, &o));
-    named.name = "warm-up";
     turnstile_init(&all);
-    for (i = 0; i < POOL; i++)
-        must(brood_thread_manager_submit(NULL, many, meets_the_others, &all,
-                                         &named));
-    must(brood_thread_manager_submit(NULL, one, returns_baton, NULL, &named));
+    for (i = 0; i < POOL; i++) {
+        meetings[i].all = &all;
+        meetings[i].future = settled();
+        must(brood_thread_manager_submit(NULL, many, meets_the_others,
+                                         &meetings[i], NULL));
+    }
+    must(brood_thread_manager_submit(NULL, one, drops, settled(), NULL));
     must(brood_thread_manager_wait_idle(many, -1));
     must(brood_thread_manager_stop(one, BROOD_STOP_DRAIN, -1));
     turnstile_fini(&all);
