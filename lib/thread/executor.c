@@ -238,6 +238,7 @@ static ending_t begin_stop(brood__executor_t *executor, brood_stop_e how)
     ending.first = executor->state == BROOD__RUNS;
     if (ending.first) {
         executor->state = BROOD__STOPPING; /* (2) */
+        brood__store(&executor->hurried, 1, relaxed);
         brood__or(&executor->inbox.rare, BROOD__RARE_CLOSED, relaxed);
     }
     ending.part = executor->state == BROOD__STOPPING;
@@ -355,8 +356,10 @@ static apr_status_t wait_in(brood__executor_t *executor, brood__link_t *list,
     brood__list_init(&sleeper.link);
     brood__lock(&executor->lock);
     done = over(executor);
-    if (!done && !looks)
+    if (!done && !looks) {
         brood__list_append(list, &sleeper.link);
+        brood__store(&executor->hurried, 1, relaxed);
+    }
     brood__unlock(&executor->lock);
     if (done || looks)
         return done ? APR_SUCCESS : APR_TIMEUP;

@@ -60,8 +60,8 @@ int brood__worker_rest(brood__worker_t *worker)
     return lie_down(worker);
 }
 
-/* Poll for as long as a wake-up costs, if that has paid lately. The score is
- * the searcher's, and there is one. */
+/* Poll for as long as a wake-up costs, if that has paid lately, and nobody waits
+ * for us to lie down. The score is the searcher's, and there is one. */
 static int search(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
@@ -88,6 +88,8 @@ static int search(brood__worker_t *worker)
             }
             brood__pause();
         }
+        if (brood__load(&executor->hurried, relaxed))
+            return 0;
         now = brood__os_now();
         if (!end)
             end = now + limit;
@@ -206,6 +208,7 @@ static int enlist(brood__worker_t *worker, int *told)
         push_out_oldest(executor);
         *told = executor->state == BROOD__STOPPING
                 || !brood__list_empty(&executor->idle_waiters);
+        brood__store(&executor->hurried, *told, relaxed);
     }
     brood__unlock(&executor->lock);
     return stays;
@@ -390,6 +393,8 @@ void brood__executor_check(brood__executor_t *executor)
     brood__lock(&executor->lock);
     if (executor->n_active == 0 && !brood__executor_any(executor)) {
         brood__sleepers_fire(&executor->idle_waiters);
+        brood__store(&executor->hurried, executor->state == BROOD__STOPPING,
+                     relaxed);
         if (executor->state == BROOD__STOPPING && !executor->closing) {
             brood__executor_end_all(executor); /* (3) */
             rests = executor->state == BROOD__RESTING;

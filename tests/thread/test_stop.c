@@ -4,6 +4,8 @@
 
 #include "thread/pool.h"
 
+#include <limits.h>
+
 static atomic_int g_destroyed;
 
 static void note_destroyed(void *unused)
@@ -348,6 +350,20 @@ static void cancel_interrupts_one_wait_of_each_task(void)
     leave_tree();
 }
 
+/* Nor a wait for it to be idle: who polls looks whether somebody waits. */
+static void a_worker_that_polls_does_not_hold_up_a_stop(void)
+{
+    options_t options = options_of(1, 1);
+    pool_t *pool;
+
+    options.spin = INT_MAX; /* half an hour */
+    pool = pool_with(&options);
+    ASSERT_STATUS(APR_SUCCESS, outcome(submit(pool, nothing, NULL)));
+    ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_wait_idle(pool, FOREVER));
+    ASSERT_STATUS(APR_SUCCESS, outcome(submit(pool, nothing, NULL)));
+    drain_and_leave(pool);
+}
+
 static const test_t tests[] = {
     TEST(drain_runs_all_that_is_queued),
     TEST(cancel_settles_what_is_queued_at_once),
@@ -360,6 +376,7 @@ static const test_t tests[] = {
     TEST(delayed_tasks_that_are_not_due_are_canceled),
     TEST(a_delayed_task_of_an_own_task_does_not_outlive_the_drain),
     TEST(cancel_interrupts_one_wait_of_each_task),
+    TEST(a_worker_that_polls_does_not_hold_up_a_stop),
 };
 
 HARNESS_MAIN_WARM("stop", tests, warm_up)
