@@ -92,8 +92,8 @@ apr_status_t brood__os_channel_send(brood__os_handle_t end,
                                     brood__os_handle_t handle);
 
 /* *handle is the caller's, or BROOD__OS_NO_HANDLE. APR_EAGAIN: nothing is there
- * (unless `wait`), APR_EOF, APR_EMFILE or APR_ENOMEM when its handle got lost,
- * or APR_EINVAL for something that is no message. */
+ * (unless `wait`), APR_EOF, APR_EMFILE or APR_ENOMEM when its handle got lost
+ * (the message is there), or APR_EINVAL for something that is no message. */
 apr_status_t brood__os_channel_receive(brood__os_handle_t end,
                                        brood__os_message_t *message,
                                        brood__os_handle_t *handle, int wait);

@@ -26,7 +26,8 @@ void brood__child_doom(brood__child_t *child)
 void brood__child_kill(brood__child_t *child)
 {
     brood__child_doom(child);
-    brood__os_process_kill(&child->process);
+    if (child->started) /* else as soon as it is forked */
+        brood__os_process_kill(&child->process);
 }
 
 /* The last ones first, so that they are queued in their order. */

@@ -6,6 +6,9 @@
  * The worker waits for GO before it says hello. GO is sent when we hold its
  * process descriptor, so a hello proves that the descriptor is that of our
  * worker, and not of a process that got its number after it had died unseen.
+ *
+ * A fork server is asked for a worker, and answers later: until then there is
+ * no process, and whoever kills it then kills it as soon as there is one.
  */
 
 #include "process/core.h"
@@ -20,15 +23,17 @@ static apr_status_t make_parts(brood__child_t *child,
                                brood__os_handle_t theirs[BROOD__HANDLES]);
 static void fill_down(brood__child_t *child);
 static void open_slots(brood__child_t *child);
+static apr_status_t watch_ends(brood__child_t *child);
+static void unwatch_ends(brood__child_t *child);
 static apr_status_t start(brood__child_t *child,
                           const brood__os_handle_t *theirs);
+static void send_go(brood__child_t *child);
 
 static atomic_ullong g_serial; /* the last one given out */
 
 apr_status_t brood__child_start(brood__child_t **child,
                                 brood_process_manager_t *m, unsigned number)
 {
-    const brood__os_message_t go = { BROOD__WIRE_GO, 0, 0 };
     brood__os_handle_t theirs[BROOD__HANDLES];
     brood__child_t *c = brood__alloc(sizeof(*c));
     apr_status_t rv;
@@ -46,9 +51,13 @@ apr_status_t brood__child_start(brood__child_t **child,
         theirs[i] = BROOD__OS_NO_HANDLE;
     brood__list_init(&c->link);
     rv = make_parts(c, theirs);
+    if (rv == APR_SUCCESS)
+        rv = watch_ends(c);
     if (rv == APR_SUCCESS) {
         fill_down(c);
         rv = start(c, theirs);
+        if (rv != APR_SUCCESS)
+            unwatch_ends(c);
     }
     for (i = BROOD__HANDLE_BELL; i < BROOD__HANDLES; i++)
         brood__os_handle_close(theirs[i]);
@@ -56,8 +65,8 @@ apr_status_t brood__child_start(brood__child_t **child,
         brood__child_close(c);
         return rv;
     }
-    /* One that is dead already is found to be so. */
-    (void)brood__os_channel_send(c->watch, &go, BROOD__OS_NO_HANDLE);
+    if (c->started)
+        send_go(c);
     *child = c;
     return APR_SUCCESS;
 }
@@ -75,29 +84,70 @@ void brood__child_close(brood__child_t *child)
     brood__free(child);
 }
 
-/* On failure it is dead and freed. */
-apr_status_t brood__child_watch(brood__child_t *child)
+/* One that is dead already is found to be so. */
+static void send_go(brood__child_t *child)
 {
-    const brood__os_handle_t process = brood__os_process_watch(&child->process);
-    brood__os_exit_t how;
+    const brood__os_message_t go = { BROOD__WIRE_GO, 0, 0 };
+
+    (void)brood__os_channel_send(child->watch, &go, BROOD__OS_NO_HANDLE);
+}
+
+static apr_status_t watch_ends(brood__child_t *child)
+{
     apr_status_t rv = brood__os_watcher_add(brood__watcher, child->bell,
                                             &child->bell_ready);
 
     if (rv == APR_SUCCESS)
         rv = brood__os_watcher_add(brood__watcher, child->watch,
                                    &child->watch_ready);
-    if (rv == APR_SUCCESS && process != BROOD__OS_NO_HANDLE)
+    if (rv != APR_SUCCESS)
+        unwatch_ends(child);
+    return rv;
+}
+
+static void unwatch_ends(brood__child_t *child)
+{
+    brood__os_watcher_remove(brood__watcher, child->bell);
+    brood__os_watcher_remove(brood__watcher, child->watch);
+}
+
+/* On failure it is dead and freed. */
+apr_status_t brood__child_watch(brood__child_t *child)
+{
+    brood__os_handle_t process = BROOD__OS_NO_HANDLE;
+    brood__os_exit_t how;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (child->started)
+        process = brood__os_process_watch(&child->process);
+    if (process != BROOD__OS_NO_HANDLE)
         rv = brood__os_watcher_add(brood__watcher, process,
                                    &child->process_ready);
     if (rv == APR_SUCCESS)
         return rv;
-    brood__os_watcher_remove(brood__watcher, child->bell);
-    brood__os_watcher_remove(brood__watcher, child->watch);
+    unwatch_ends(child);
     brood__os_process_kill(&child->process);
     while (!brood__os_process_ended(&child->process, &how))
         brood__os_yield();
     brood__child_close(child);
     return rv;
+}
+
+/* Without a descriptor it is asked after now and then. */
+void brood__child_forked(brood__child_t *child, int64_t pid,
+                         brood__os_handle_t watch)
+{
+    if (watch != BROOD__OS_NO_HANDLE
+        && brood__os_watcher_add(brood__watcher, watch, &child->process_ready)
+               != APR_SUCCESS) {
+        brood__os_handle_close(watch);
+        watch = BROOD__OS_NO_HANDLE;
+    }
+    brood__os_process_adopt(&child->process, pid, watch);
+    child->started = 1;
+    if (child->state == BROOD__CHILD_ENDING)
+        brood__os_process_kill(&child->process);
+    send_go(child);
 }
 
 /* What was made is found in the child, or in `theirs`, also on failure. */
@@ -180,7 +230,7 @@ static void open_slots(brood__child_t *child)
                      brood__wire_claim(i, BROOD__WIRE_OPEN), relaxed);
 }
 
-/* argv[0] is what ps(1) shows. */
+/* argv[0] is what ps(1) shows. Of a fork server it is asked for only. */
 static apr_status_t start(brood__child_t *child,
                           const brood__os_handle_t *theirs)
 {
@@ -190,14 +240,12 @@ static apr_status_t start(brood__child_t *child,
     char exe[1024];
     apr_status_t rv;
 
-    if (child->manager->server) {
-        rv = brood__server_fork(child->manager->server, child, theirs);
-    } else {
-        rv = brood__process_exe(exe, sizeof(exe), set->module);
-        if (rv == APR_SUCCESS)
-            rv = brood__os_process_start(&child->process, exe, argv, theirs,
-                                         BROOD__HANDLES);
-    }
+    if (child->manager->server)
+        return brood__server_fork(child->manager->server, child, theirs);
+    rv = brood__process_exe(exe, sizeof(exe), set->module);
+    if (rv == APR_SUCCESS)
+        rv = brood__os_process_start(&child->process, exe, argv, theirs,
+                                     BROOD__HANDLES);
     child->started = rv == APR_SUCCESS;
     return rv;
 }

@@ -117,6 +117,13 @@ struct brood__child_t {
     int wanted_dead;  /* we killed it: this is no crash */
     int check_rss;    /* before its next task */
     int started, killed;
+
+    /* One that a fork server makes; see server.h. */
+    int forking; /* the server was asked for it, and has not answered */
+    int gone;    /* its descriptor says so; the server is asked how */
+    int told;    /* the server has said how, or that there never was one */
+    int look;    /* the server is to be asked, and was busy */
+    brood__os_exit_t how;
 };
 
 typedef struct brood__process_settings_t {
@@ -291,7 +298,11 @@ void brood__child_crowd(brood__child_t *child, int more);
 apr_status_t brood__child_watch(brood__child_t *child);
 apr_status_t brood__child_start(brood__child_t **child,
                                 brood_process_manager_t *m, unsigned number);
-void brood__child_close(brood__child_t *child); /* free it; never watched */
+
+/* The fork server has made it; under the manager's lock, never waits. */
+void brood__child_forked(brood__child_t *child, int64_t pid,
+                         brood__os_handle_t watch);
+void brood__child_close(brood__child_t *child); /* free it; not watched */
 
 /* ---- supervisor.c -------------------------------------------------------- */
 

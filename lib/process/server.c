@@ -10,18 +10,26 @@
 
 #include "base/alloc.h"
 
-#define PATIENCE ((int64_t)10 * 1000000000) /* for an answer */
+#define PATIENCE ((int64_t)10 * 1000000000)
+#define LOADING  ((int64_t)60 * 1000000000) /* for its first answer */
+#define HURRY    ((int64_t)1000000000)
 
 struct brood__server_t {
     brood__os_process_t process;
     brood__os_handle_t channel;
+    brood__child_t *asked; /* whose request is out; NULL: none */
+    int64_t deadline;      /* of its answer; 0: none is due */
+    int ready;             /* of the watcher */
+    int loaded;            /* it has answered before */
+    int broken;            /* killed: it is of no use any more */
 };
 
 const char *brood__helper_path = BROOD_HELPER;
+int64_t brood__server_patience = PATIENCE;
 
-static apr_status_t answer_of(brood__server_t *server, uint32_t what,
-                              brood__os_message_t *message,
-                              brood__os_handle_t *handle);
+static void expect_answer(brood__server_t *server, brood__child_t *child);
+static apr_status_t take_answer(brood__server_t *server);
+static void ask_how(brood__server_t *server, brood__child_t *child);
 static int serve(brood__os_handle_t channel,
                  brood__os_handle_t handles[BROOD__HANDLES]);
 
@@ -64,8 +72,12 @@ apr_status_t brood__server_start(brood__server_t **server, const char *name,
         brood__free(s);
         return rv;
     }
-    *server = s;
-    return APR_SUCCESS;
+    rv = brood__os_watcher_add(brood__watcher, s->channel, &s->ready);
+    if (rv == APR_SUCCESS)
+        *server = s;
+    else
+        brood__server_stop(s);
+    return rv;
 }
 
 void brood__server_stop(brood__server_t *server)
@@ -74,6 +86,7 @@ void brood__server_stop(brood__server_t *server)
 
     if (!server)
         return;
+    brood__os_watcher_remove(brood__watcher, server->channel);
     brood__os_handle_close(server->channel);
     brood__os_process_kill(&server->process);
     while (!brood__os_process_ended(&server->process, &how))
@@ -82,62 +95,141 @@ void brood__server_stop(brood__server_t *server)
     brood__free(server);
 }
 
+/* What was sent of a request that failed is overwritten by the next one. */
 apr_status_t brood__server_fork(brood__server_t *server, brood__child_t *child,
                                 const brood__os_handle_t *theirs)
 {
     brood__os_message_t message = { BROOD__WIRE_FORK, 0, 0 };
-    brood__os_handle_t watch;
     apr_status_t rv = APR_SUCCESS;
 
     child->down->parent_pid = brood__os_process_id(&server->process);
     for (; rv == APR_SUCCESS && message.size < BROOD__HANDLES; message.size++)
         rv = brood__os_channel_send(server->channel, &message,
                                     theirs[message.size]);
-    if (rv == APR_SUCCESS)
-        rv = answer_of(server, BROOD__WIRE_FORKED, &message, &watch);
-    if (rv == APR_SUCCESS && !message.where) {
-        brood__os_handle_close(watch);
-        rv = APR_FROM_OS_ERROR((apr_status_t)message.size);
+    if (rv == APR_SUCCESS) {
+        child->forking = 1;
+        expect_answer(server, child);
     }
-    if (rv == APR_SUCCESS)
-        brood__os_process_adopt(&child->process, (int64_t)message.where, watch);
     return rv;
 }
 
-int brood__server_exit(brood__server_t *server, int64_t pid,
-                       brood__os_exit_t *how)
+int brood__server_has_ended(brood__server_t *server, brood__child_t *child,
+                            brood__os_exit_t *how)
 {
-    brood__os_message_t message = { BROOD__WIRE_EXIT, 0, (uint64_t)pid };
-    brood__os_handle_t none;
+    int unseen; /* nothing but the server tells of its end */
 
+    memset(how, 0, sizeof(*how));
+    if (child->told) {
+        *how = child->how;
+        return 1;
+    }
+    if (child->forking)
+        return server->broken;
+    unseen = brood__os_process_watch(&child->process) == BROOD__OS_NO_HANDLE;
+    if (!child->gone && !unseen)
+        child->gone = brood__os_process_ended(&child->process, how);
+    if (server->broken)
+        return child->gone || unseen;
+    child->look = (child->gone || unseen) && server->asked;
+    if ((child->gone || unseen) && !server->asked)
+        ask_how(server, child);
+    return 0;
+}
+
+static void ask_how(brood__server_t *server, brood__child_t *child)
+{
+    const brood__os_message_t message = {
+        BROOD__WIRE_EXIT, 0, (uint64_t)brood__os_process_id(&child->process)
+    };
+
+    /* If that fails the server is dead, which its channel tells. */
     if (brood__os_channel_send(server->channel, &message, BROOD__OS_NO_HANDLE)
-            != APR_SUCCESS
-        || answer_of(server, BROOD__WIRE_EXIT, &message, &none) != APR_SUCCESS)
-        return 1; /* the server is dead, and so are its children */
-    how->known = message.size & 1;
-    how->signal = message.size & 2 ? (int)(message.size >> 8) : 0;
-    how->code = message.size & 2 ? -1 : (int)(message.size >> 8);
-    return how->known;
+        == APR_SUCCESS)
+        expect_answer(server, child);
 }
 
-int brood__server_is_dead(brood__server_t *server)
+static void expect_answer(brood__server_t *server, brood__child_t *child)
 {
-    brood__os_exit_t how;
-
-    return brood__os_process_ended(&server->process, &how);
+    server->asked = child;
+    server->deadline = brood__os_now()
+                       + (server->loaded ? brood__server_patience : LOADING);
 }
 
-static apr_status_t answer_of(brood__server_t *server, uint32_t what,
-                              brood__os_message_t *message,
-                              brood__os_handle_t *handle)
+int brood__server_tend(brood__server_t *server, int64_t now)
 {
-    apr_status_t rv = brood__os_channel_wait(server->channel, PATIENCE);
+    apr_status_t rv = APR_EAGAIN;
 
-    if (rv == APR_SUCCESS)
-        rv = brood__os_channel_receive(server->channel, message, handle, 0);
-    if (rv == APR_SUCCESS && message->what != what)
-        rv = APR_EGENERAL;
-    return rv;
+    if (server->broken)
+        return 0;
+    if (server->ready)
+        rv = take_answer(server);
+    server->ready = 0;
+    if (rv == APR_SUCCESS
+        || (rv == APR_EAGAIN && (!server->deadline || now < server->deadline)))
+        return 0;
+    server->broken = 1;
+    server->deadline = 0;
+    brood__os_watcher_remove(brood__watcher, server->channel);
+    brood__os_process_kill(&server->process);
+    return 1;
+}
+
+/* EMFILE: there was no room for the descriptor, but the worker is there. */
+static apr_status_t take_answer(brood__server_t *server)
+{
+    brood__child_t *child = server->asked;
+    brood__os_message_t message;
+    brood__os_handle_t handle;
+    apr_status_t rv = brood__os_channel_receive(server->channel, &message,
+                                                &handle, 0);
+
+    if (rv != APR_SUCCESS && rv != APR_EMFILE)
+        return rv;
+    if (child && child->forking && message.what == BROOD__WIRE_FORKED
+        && message.where) {
+        brood__child_forked(child, (int64_t)message.where, handle);
+        handle = BROOD__OS_NO_HANDLE;
+    } else if (child && child->forking && message.what == BROOD__WIRE_FORKED) {
+        child->told = 1; /* it could not fork */
+    } else if (child && !child->forking && message.what == BROOD__WIRE_EXIT) {
+        const int number = (int)(message.size >> 8);
+
+        child->how.known = message.size & 1;
+        child->how.signal = message.size & 2 ? number : 0;
+        child->how.code = message.size & 2 ? -1 : number;
+        child->told = child->gone || child->how.known;
+    } else {
+        child = NULL; /* nobody has asked for that */
+    }
+    brood__os_handle_close(handle);
+    if (!child)
+        return APR_EGENERAL;
+    child->forking = 0;
+    server->asked = NULL;
+    server->deadline = 0;
+    server->loaded = 1;
+    return APR_SUCCESS;
+}
+
+int64_t brood__server_deadline(const brood__server_t *server)
+{
+    return server->deadline;
+}
+
+void brood__server_hurry(brood__server_t *server, int64_t now)
+{
+    if (server->deadline > now + HURRY)
+        server->deadline = now + HURRY;
+}
+
+int brood__server_is_free(const brood__server_t *server)
+{
+    return !server->asked && !server->broken;
+}
+
+int brood__server_is_broken(const brood__server_t *server)
+{
+    return server->broken;
 }
 
 /* ---- the server's side ------------------------------------------------------ */
@@ -200,6 +292,7 @@ static int serve(brood__os_handle_t channel,
     }
     if (message.what != BROOD__WIRE_FORK || message.size >= BROOD__HANDLES)
         return 0;
+    brood__os_handle_close(handles[message.size]); /* of half a request */
     handles[message.size] = handle;
     if (message.size == BROOD__HANDLES - 1) {
         go_on = fork_one(channel, handles);

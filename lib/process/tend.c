@@ -4,7 +4,7 @@
  * tend.c: what the supervisor does for one manager each time it is awake.
  *
  * Workers are started, watched, ended and buried here and nowhere else. The
- * manager's lock is let go of while a worker is started.
+ * manager's lock is let go of while a worker is started; nobody is waited for.
  */
 
 #include "process/core.h"
@@ -41,6 +41,7 @@ static int rests(brood_process_manager_t *m, int64_t now)
 static void say_why(brood_process_manager_t *m, apr_status_t why);
 static void say_over(brood_process_manager_t *m);
 static void sooner(int64_t *when, int64_t at);
+static void lose_server(brood_process_manager_t *m, brood__orders_t *ended);
 
 unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
                      int *over)
@@ -52,6 +53,8 @@ unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
     unsigned n = 0;
 
     brood__lock(&m->lock);
+    if (m->server && brood__server_tend(m->server, now))
+        lose_server(m, &ended);
     for (link = m->children.next; link != &m->children; link = next) {
         brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
 
@@ -68,9 +71,12 @@ unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
         brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
 
         sooner(when, child->deadline);
-        if (brood__os_process_watch(&child->process) == BROOD__OS_NO_HANDLE)
+        if (child->started
+            && brood__os_process_watch(&child->process) == BROOD__OS_NO_HANDLE)
             sooner(when, now + UNTOLD);
     }
+    if (m->server)
+        sooner(when, brood__server_deadline(m->server));
     if (m->next_start > now)
         sooner(when, m->next_start);
     if (m->set.idle_timeout > 0 && m->n_ready > (unsigned)m->set.min_workers)
@@ -134,7 +140,8 @@ static void look_after(brood__child_t *child, int thorough, int64_t now,
 {
     brood__os_exit_t how;
 
-    if ((thorough || child->process_ready || child->watch_ready)
+    if ((thorough || child->process_ready || child->watch_ready || child->look
+         || child->told)
         && !child->reading && has_ended(child, &how)) {
         brood__child_bury(child, &how, ended);
         remove_child(child);
@@ -158,16 +165,29 @@ static void look_after(brood__child_t *child, int thorough, int64_t now,
 static int has_ended(brood__child_t *child, brood__os_exit_t *how)
 {
     brood__server_t *server = child->manager->server;
-    const int64_t pid = brood__os_process_id(&child->process);
-    int ended;
 
     child->process_ready = 0;
-    ended = brood__os_process_ended(&child->process, how);
-    if (server
-        && (ended
-            || brood__os_process_watch(&child->process) == BROOD__OS_NO_HANDLE))
-        ended |= brood__server_exit(server, pid, how);
-    return ended;
+    return server ? brood__server_has_ended(server, child, how)
+                  : brood__os_process_ended(&child->process, how);
+}
+
+/* One death for all its workers, and none if it had none. Those that nothing
+ * tells of end with their lifeline: their numbers may be others' by now. */
+static void lose_server(brood_process_manager_t *m, brood__orders_t *ended)
+{
+    brood__link_t *link;
+
+    BROOD__LIST_EACH (&m->children, link) {
+        brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
+
+        brood__child_doom(child);
+        if (child->started
+            && brood__os_process_watch(&child->process) != BROOD__OS_NO_HANDLE)
+            brood__os_process_kill(&child->process);
+        child->wanted_dead = child->process_ready = 1;
+    }
+    if (m->n_children)
+        brood__process_death(m, ended);
 }
 
 static void remove_child(brood__child_t *child)
@@ -176,8 +196,9 @@ static void remove_child(brood__child_t *child)
 
     brood__os_watcher_remove(brood__watcher, child->bell);
     brood__os_watcher_remove(brood__watcher, child->watch);
-    brood__os_watcher_remove(brood__watcher,
-                             brood__os_process_watch(&child->process));
+    if (child->started)
+        brood__os_watcher_remove(brood__watcher,
+                                 brood__os_process_watch(&child->process));
     brood__list_remove(&child->link);
     m->n_children--;
     brood__child_unref(child);
@@ -230,15 +251,15 @@ static void check_time(brood__child_t *child, int64_t now)
         brood__child_token(child, order);
         child->wanted_dead = 1;
     }
-    brood__child_doom(child);
-    if (!child->asked && grace > 0) {
+    if (child->started && !child->asked && grace > 0) {
+        brood__child_doom(child);
         child->asked = 1;
         child->deadline = now + grace;
         brood__os_process_terminate(&child->process);
         return;
     }
     child->deadline = now + AGAIN;
-    brood__os_process_kill(&child->process);
+    brood__child_kill(child);
 }
 
 /* Is it used up, or has it been idle for too long? */
@@ -274,6 +295,14 @@ static void ask_to_end(brood__child_t *child, int64_t now)
 
 /* ---- their number -------------------------------------------------------- */
 
+/* Its server answers one after the other; another one is started only when all
+ * workers of the last one are gone. */
+static int may_fork(const brood_process_manager_t *m)
+{
+    return !m->server || brood__server_is_free(m->server)
+           || (brood__server_is_broken(m->server) && !m->n_children);
+}
+
 static void start_some(brood_process_manager_t *m, int64_t now,
                        brood__orders_t *ended)
 {
@@ -291,7 +320,8 @@ static void start_some(brood_process_manager_t *m, int64_t now,
             continue;
         }
         if (up >= (unsigned)m->set.max_workers
-            || (up >= least && !m->demand && !(m->n_queued && up == 0)))
+            || (up >= least && !m->demand && !(m->n_queued && up == 0))
+            || !may_fork(m))
             break;
         m->demand = 0;
         start_one(m, ended);
@@ -306,7 +336,7 @@ static void start_one(brood_process_manager_t *m, brood__orders_t *ended)
     apr_status_t rv = APR_SUCCESS;
 
     brood__unlock(&m->lock);
-    if (m->server && brood__server_is_dead(m->server)) {
+    if (m->server && brood__server_is_broken(m->server)) {
         brood__server_stop(m->server);
         m->server = NULL;
     }
@@ -346,6 +376,8 @@ static void end_children(brood_process_manager_t *m, int64_t now)
 {
     brood__link_t *link;
 
+    if (m->killing && m->server)
+        brood__server_hurry(m->server, now);
     BROOD__LIST_EACH (&m->children, link) {
         brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
 
