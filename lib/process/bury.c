@@ -31,11 +31,8 @@ void brood__child_kill(brood__child_t *child)
 }
 
 /* The last ones first, so that they are queued in their order. */
-void brood__child_bury(brood__child_t *child, const brood__os_exit_t *how,
-                       brood__orders_t *ended)
+void brood__child_salvage(brood__child_t *child, brood__orders_t *ended)
 {
-    brood_process_manager_t *m = child->manager;
-    const int asked = child->wanted_dead || m->killing;
     uint64_t position, first;
 
     (void)brood__child_drain(child, ended);
@@ -45,9 +42,21 @@ void brood__child_bury(brood__child_t *child, const brood__os_exit_t *how,
 
         if (order && brood__child_recall(child, position - 1))
             brood__order_requeue(order);
-        else if (order)
-            lose(child, position - 1, how, ended);
     }
+}
+
+void brood__child_bury(brood__child_t *child, const brood__os_exit_t *how,
+                       brood__orders_t *ended)
+{
+    brood_process_manager_t *m = child->manager;
+    const int asked = child->wanted_dead || m->killing;
+    uint64_t position, first;
+
+    brood__child_salvage(child, ended);
+    first = brood__load(&child->answered, relaxed);
+    for (position = child->next; position > first; position--)
+        if (child->sent[BROOD__WIRE_SLOT(position - 1)])
+            lose(child, position - 1, how, ended);
     brood__child_doom(child);
     if (!asked)
         brood__process_death(m, ended);

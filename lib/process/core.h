@@ -98,7 +98,6 @@ struct brood__child_t {
     brood__up_t *up;
     brood__os_handle_t bell, watch, blocks, doorbell; /* our ends */
     int bell_ready, watch_ready, process_ready;       /* of the watcher */
-    int watched;
     int sealed; /* it cannot change the payloads */
 
     uint64_t next;                           /* position */
@@ -109,8 +108,9 @@ struct brood__child_t {
     unsigned n_out;                          /* in `sent` */
     unsigned need;                           /* as in `down` */
     int reading;                             /* somebody copies a result */
-    int64_t run;                             /* ns of a task, smoothed */
-    uint64_t served;                         /* tasks ever handed to it */
+    int refused;     /* it broke the rules: nothing of it is read any more */
+    int64_t run;     /* ns of a task, smoothed */
+    uint64_t served; /* tasks ever handed to it */
     int64_t idle_since;
     int64_t deadline; /* of the run, of the grace, or of the start; 0: none */
     int asked;        /* terminate was sent */
@@ -340,7 +340,10 @@ void brood__child_doom(brood__child_t *child);
 /* The same, and kill it. */
 void brood__child_kill(brood__child_t *child);
 
-/* It is dead: deal with what it had. */
+/* It is dead: read what it has answered, and queue what it had not begun. */
+void brood__child_salvage(brood__child_t *child, brood__orders_t *ended);
+
+/* The same, and deal with what it was running: nothing more comes. */
 void brood__child_bury(brood__child_t *child, const brood__os_exit_t *how,
                        brood__orders_t *ended);
 

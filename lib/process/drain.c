@@ -36,7 +36,7 @@ unsigned brood__child_drain(brood__child_t *child, brood__orders_t *ended)
 {
     unsigned n = 0;
 
-    while (!child->reading
+    while (!child->reading && !child->refused
            && brood__load(&child->answered, relaxed) < child->next
            && brood__child_answers(child) && read_one(child, ended))
         n++;
@@ -58,6 +58,13 @@ static void copy_head(brood__result_t *result, const brood__response_t *from)
     result->place = from->place;
 }
 
+static int refuse(brood__child_t *child)
+{
+    child->refused = 1;
+    brood__child_kill(child);
+    return 0;
+}
+
 /* 0: it broke the rules, and is being killed. */
 static int read_one(brood__child_t *child, brood__orders_t *ended)
 {
@@ -72,16 +79,12 @@ static int read_one(brood__child_t *child, brood__orders_t *ended)
     result.position = position;
     right = brood__result_check(&result, child->manager->set.limit,
                                 order != NULL);
-    if (!right) {
-        brood__child_kill(child);
-        return 0;
-    }
+    if (!right)
+        return refuse(child);
     if (order) {
         rv = fetch(child, &result, &value);
-        if (result.status == APR_SUCCESS && rv == BROOD_EWORKERDIED) {
-            brood__child_kill(child);
-            return 0;
-        }
+        if (result.status == APR_SUCCESS && rv == BROOD_EWORKERDIED)
+            return refuse(child);
         result.status = rv;
         child->sent[BROOD__WIRE_SLOT(position)] = NULL;
     }

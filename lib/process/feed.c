@@ -146,8 +146,8 @@ static int can_take(const brood__child_t *child)
 {
     const int most = child->manager->set.max_tasks;
 
-    return child->state == BROOD__CHILD_READY && !child->check_rss
-           && (!most || child->served < (uint64_t)most);
+    return child->state == BROOD__CHILD_READY && !child->gone
+           && !child->check_rss && (!most || child->served < (uint64_t)most);
 }
 
 static unsigned window(const brood__child_t *child)

@@ -29,6 +29,7 @@ static void check_hello(brood__child_t *child, int64_t now,
 static void check_time(brood__child_t *child, int64_t now);
 static void check_use(brood__child_t *child, int64_t now);
 static int has_ended(brood__child_t *child, brood__os_exit_t *how);
+static void unwatch(brood__child_t *child);
 static void remove_child(brood__child_t *child);
 static void ask_to_end(brood__child_t *child, int64_t now);
 static void start_some(brood_process_manager_t *m, int64_t now,
@@ -108,7 +109,8 @@ int brood__tend_arm(brood_process_manager_t *m, int on)
         }
         brood__child_arm(child);
         if (brood__load(&child->answered, relaxed) < child->next
-            && !child->reading && brood__child_answers(child))
+            && !child->reading && !child->refused
+            && brood__child_answers(child))
             found = 1;
         if (child->state == BROOD__CHILD_STARTING
             && brood__load(&child->up->hello, acquire))
@@ -145,6 +147,11 @@ static void look_after(brood__child_t *child, int thorough, int64_t now,
         && !child->reading && has_ended(child, &how)) {
         brood__child_bury(child, &how, ended);
         remove_child(child);
+        return;
+    }
+    if (child->gone && !child->reading) { /* its server is asked how */
+        unwatch(child);
+        brood__child_salvage(child, ended);
         return;
     }
     if (child->watch_ready) { /* it has closed its end: it is of no use */
@@ -190,15 +197,20 @@ static void lose_server(brood_process_manager_t *m, brood__orders_t *ended)
         brood__process_death(m, ended);
 }
 
-static void remove_child(brood__child_t *child)
+static void unwatch(brood__child_t *child)
 {
-    brood_process_manager_t *m = child->manager;
-
     brood__os_watcher_remove(brood__watcher, child->bell);
     brood__os_watcher_remove(brood__watcher, child->watch);
     if (child->started)
         brood__os_watcher_remove(brood__watcher,
                                  brood__os_process_watch(&child->process));
+}
+
+static void remove_child(brood__child_t *child)
+{
+    brood_process_manager_t *m = child->manager;
+
+    unwatch(child);
     brood__list_remove(&child->link);
     m->n_children--;
     brood__child_unref(child);

@@ -286,14 +286,30 @@ void process_warm_up(void)
         abort();
 }
 
+int process_tests(const char *name, const test_t *tests, unsigned n,
+                  void (*warm_up)(void), int argc, char **argv)
+{
+    harness_t harness = { name,    tests, n, brood_initialize, brood_terminate,
+                          warm_up, NULL };
+
+    if (brood__os_can_fork())
+        harness.variant = "forked";
+    return harness_main(&harness, argc, (const char *const *)argv);
+}
+
 brood_process_manager_t *process_manager(
     const brood_process_manager_options_t *options)
 {
-    brood_process_manager_options_t two = OPTIONS;
+    brood_process_manager_options_t o = OPTIONS;
 
-    two.max_workers = 2;
-    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_process_manager_start(
-                                         g_manager, options ? options : &two));
+    if (options)
+        o = *options;
+    else
+        o.max_workers = 2;
+    if (test_variant)
+        o.start_method = BROOD_START_FORKSERVER;
+    ASSERT_STATUS_FATAL(APR_SUCCESS,
+                        brood_process_manager_start(g_manager, &o));
     return g_manager;
 }
 

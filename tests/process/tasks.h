@@ -23,20 +23,21 @@ extern const brood_process_entry_t process_tasks[];
 #define PROCESS_MAIN_TABLE(name, tests, table)                                 \
     int main(int argc, char **argv)                                            \
     {                                                                          \
-        static const harness_t harness = { name,                               \
-                                           tests,                              \
-                                           sizeof(tests) / sizeof((tests)[0]), \
-                                           brood_initialize,                   \
-                                           brood_terminate,                    \
-                                           process_warm_up };                  \
         brood_process_main(argc, (const char *const *)argv, table);            \
-        return harness_main(&harness, argc, (const char *const *)argv);        \
+        return process_tests(name, tests, sizeof(tests) / sizeof((tests)[0]),  \
+                             process_warm_up, argc, argv);                     \
     }
+
+/* Every test, with workers that are started anew; then, where there are fork
+ * servers, every test again, with workers that one of these has made. */
+int process_tests(const char *name, const test_t *tests, unsigned n,
+                  void (*warm_up)(void), int argc, char **argv);
 
 /* The supervisor and the collector stay until the end. */
 void process_warm_up(void);
 
-/* A started manager; options may be NULL: two workers at most. */
+/* A started manager; options may be NULL: two workers at most. Its workers are
+ * made as the run has it. */
 brood_process_manager_t *process_manager(
     const brood_process_manager_options_t *options);
 #define OPTIONS                                                                \

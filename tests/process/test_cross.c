@@ -274,7 +274,7 @@ static const char *built(const char *name)
     return path;
 }
 
-static brood_process_manager_t *with_module(const char *module, int method)
+static brood_process_manager_t *with_module(const char *module)
 {
     static char helper[600];
     brood_process_manager_options_t o = OPTIONS;
@@ -283,7 +283,6 @@ static brood_process_manager_t *with_module(const char *module, int method)
     brood__helper_path = helper;
     o.max_workers = 1;
     o.module = module;
-    o.start_method = method;
     o.restart_backoff = 1;
     o.crash_limit = 2;
     return process_manager(&o);
@@ -291,28 +290,21 @@ static brood_process_manager_t *with_module(const char *module, int method)
 
 static void a_module_is_loaded_by_the_helper(void)
 {
-    const int last = brood__os_can_fork() ? BROOD_START_FORKSERVER
-                                          : BROOD_START_SPAWN;
+    brood_process_manager_t *m;
     char module[600];
-    int method;
 
     (void)snprintf(module, sizeof(module), "%s", built(process_module));
     if (access(module, F_OK) != 0)
         TEST_SKIP("shared libraries are not built");
-    for (method = BROOD_START_SPAWN; method <= last; method++) {
-        brood_process_manager_t *m = with_module(module, method);
-
-        process_expect(m, "shout", "hello", "HELLO");
-        ASSERT_STATUS(BROOD_ENOFUNC,
-                      process_end(process_submit(m, "echo", "")));
-        process_stop(m);
-    }
+    m = with_module(module);
+    process_expect(m, "shout", "hello", "HELLO");
+    ASSERT_STATUS(BROOD_ENOFUNC, process_end(process_submit(m, "echo", "")));
+    process_stop(m);
 }
 
 static void a_module_that_is_not_there_is_a_crash_loop(void)
 {
-    brood_process_manager_t *m = with_module("no-such-module.so",
-                                             BROOD_START_SPAWN);
+    brood_process_manager_t *m = with_module("no-such-module.so");
     brood_future_t *future = NULL;
 
     if (brood_process_manager_submit(&future, m, "shout", "x", 1, NULL)
@@ -378,11 +370,7 @@ static const test_t tests[] = {
 
 int main(int argc, char **argv)
 {
-    static const harness_t harness = {
-        "cross",          tests,           sizeof(tests) / sizeof(tests[0]),
-        brood_initialize, brood_terminate, warm_up
-    };
-
     brood_process_main(argc, (const char *const *)argv, g_table);
-    return harness_main(&harness, argc, (const char *const *)argv);
+    return process_tests("cross", tests, sizeof(tests) / sizeof(tests[0]),
+                         warm_up, argc, argv);
 }

@@ -244,28 +244,17 @@ static void who_ignores_the_request_is_killed_after_the_grace(void)
 /* Whether the worker ends in a task or is asked to. */
 static void what_a_worker_forked_dies_with_it(void)
 {
-    brood_process_manager_options_t o = OPTIONS;
-    int method;
+    brood_process_manager_t *m = one_worker();
+    long first = process_number(m, "fork_some", NULL), second;
 
-    o.max_workers = 1;
-    o.restart_backoff = 1;
-    for (method = BROOD_START_SPAWN; method <= BROOD_START_FORKSERVER;
-         method++) {
-        brood_process_manager_t *m;
-        long first, second;
-
-        o.start_method = method;
-        m = process_manager(&o);
-        first = process_number(m, "fork_some", NULL);
-        CU_ASSERT_EQUAL(kill((pid_t)first, 0), 0);
-        ASSERT_STATUS(BROOD_EWORKERDIED,
-                      process_end(process_submit(m, "exit", "0")));
-        WAIT_UNTIL(process_is_gone(first));
-        second = process_number(m, "fork_some", NULL);
-        CU_ASSERT_EQUAL(kill((pid_t)second, 0), 0);
-        process_stop(m);
-        WAIT_UNTIL(process_is_gone(second));
-    }
+    CU_ASSERT_EQUAL(kill((pid_t)first, 0), 0);
+    ASSERT_STATUS(BROOD_EWORKERDIED,
+                  process_end(process_submit(m, "exit", "0")));
+    WAIT_UNTIL(process_is_gone(first));
+    second = process_number(m, "fork_some", NULL);
+    CU_ASSERT_EQUAL(kill((pid_t)second, 0), 0);
+    process_stop(m);
+    WAIT_UNTIL(process_is_gone(second));
 }
 
 static void an_idle_worker_that_is_killed_is_replaced(void)

@@ -23,7 +23,7 @@
             return failed(__LINE__);                                           \
     } while (0)
 
-static int g_method;
+static int g_method; /* of a scenario */
 
 static int failed(int line)
 {
@@ -256,7 +256,8 @@ static int become(void *name)
 {
     (void)setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
     (void)execl("/proc/self/exe", "test_host",
-                g_method ? "--server" : "--spawn", (char *)name, (char *)NULL);
+                test_variant ? "--server" : "--spawn", (char *)name,
+                (char *)NULL);
     return 99;
 }
 
@@ -302,18 +303,6 @@ static void a_host_that_blocks_all_signals(void)
     run("signals blocked");
 }
 
-static void the_same_with_fork_servers(void)
-{
-    g_method = BROOD_START_FORKSERVER;
-    a_host_without_standard_descriptors();
-    a_host_that_runs_out_of_descriptors();
-    a_host_that_exits_without_a_word();
-    a_host_that_terminates_brood_only();
-    a_host_whose_threads_start_and_stop_at_once();
-    a_host_that_blocks_all_signals();
-    g_method = BROOD_START_SPAWN;
-}
-
 static const test_t tests[] = {
     TEST_KEEPS(a_host_without_standard_descriptors, KEEPS_MEMORY),
     TEST_KEEPS(a_host_that_runs_out_of_descriptors, KEEPS_MEMORY),
@@ -322,14 +311,14 @@ static const test_t tests[] = {
     TEST_KEEPS(a_host_that_terminates_brood_only, KEEPS_MEMORY),
     TEST_KEEPS(a_host_whose_threads_start_and_stop_at_once, KEEPS_MEMORY),
     TEST_KEEPS(a_host_that_blocks_all_signals, KEEPS_MEMORY),
-    TEST_KEEPS(the_same_with_fork_servers, KEEPS_MEMORY),
 };
 
 int main(int argc, char **argv)
 {
     static const harness_t harness = {
         "host",         tests,         sizeof(tests) / sizeof(tests[0]),
-        apr_initialize, apr_terminate, NULL
+        apr_initialize, apr_terminate, NULL,
+        "forked"
     };
     size_t i;
 

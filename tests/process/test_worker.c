@@ -13,14 +13,11 @@
 
 #include "base/atomic.h"
 
-static int g_method; /* BROOD_START_SPAWN, then _FORKSERVER */
-
 static brood_process_manager_t *workers(int n)
 {
     brood_process_manager_options_t o = OPTIONS;
 
     o.max_workers = o.min_workers = n;
-    o.start_method = g_method;
     o.process_name_prefix = "imp";
     o.restart_backoff = 1;
     o.crash_limit = -1;
@@ -130,7 +127,7 @@ static int ask_both(brood_process_manager_t *m, long pids[2])
 
 /* A parent with two workers, of which one hangs; it tells their numbers. It ends
  * even if nobody kills it. */
-static int be_a_parent(int out)
+static int be_a_parent(int method, int out)
 {
     brood_process_manager_options_t o = OPTIONS;
     brood_process_manager_t *m;
@@ -140,7 +137,7 @@ static int be_a_parent(int out)
     (void)alarm(50);
 
     o.max_workers = o.min_workers = 2;
-    o.start_method = g_method;
+    o.start_method = method;
     if (brood_initialize() != APR_SUCCESS
         || brood_process_manager_get(&m, NULL, 0) != APR_SUCCESS
         || brood_process_manager_start(m, &o) != APR_SUCCESS)
@@ -162,7 +159,7 @@ static int be_a_parent(int out)
 static void no_worker_outlives_a_killed_parent(void)
 {
     char exe[] = "/proc/self/exe";
-    char method[2] = { (char)('0' + g_method), '\0' };
+    char method[2] = { (char)('0' + test_variant), '\0' };
     char *argv[] = { exe, (char *)(uintptr_t) "--parent", method, NULL };
     long pids[2] = { 0, 0 };
     int ends[2], i;
@@ -196,8 +193,7 @@ static void it_works_though_the_host_ignores_its_children(void)
     future = process_submit(m, "exit", "3");
     ASSERT_STATUS(BROOD_EWORKERDIED, brood_future_get(future, NULL, -1));
     /* A fork server reaps its own. */
-    ASSERT_STATUS(g_method == BROOD_START_FORKSERVER ? APR_SUCCESS
-                                                     : BROOD_ENOTFOUND,
+    ASSERT_STATUS(test_variant ? APR_SUCCESS : BROOD_ENOTFOUND,
                   brood_future_worker_exit(future, &code, &number));
     (void)brood_future_release(future);
     process_expect(m, "echo", "y", "y");
@@ -269,20 +265,6 @@ static void workers_start_while_50_threads_allocate(void)
         (void)pthread_join(threads[i], NULL);
 }
 
-static void fork_servers_do_the_same(void)
-{
-    g_method = BROOD_START_FORKSERVER;
-    only_its_own_descriptors_are_open();
-    a_worker_knows_where_it_comes_from();
-    a_worker_has_managers_of_its_own();
-    its_name_is_visible();
-    no_worker_outlives_a_killed_parent();
-    it_works_though_the_host_ignores_its_children();
-    it_works_though_the_host_reaps_everything();
-    workers_start_while_50_threads_allocate();
-    g_method = BROOD_START_SPAWN;
-}
-
 static void a_fork_server_that_dies_is_replaced(void)
 {
     brood_process_manager_t *m;
@@ -290,7 +272,8 @@ static void a_fork_server_that_dies_is_replaced(void)
     long worker, server = 0;
     FILE *file;
 
-    g_method = BROOD_START_FORKSERVER;
+    if (!test_variant)
+        TEST_SKIP("there is none");
     m = workers(1);
     worker = process_number(m, "pid", NULL);
     (void)snprintf(path, sizeof(path), "/proc/%ld/stat", worker);
@@ -304,7 +287,6 @@ static void a_fork_server_that_dies_is_replaced(void)
         CU_ASSERT_NOT_EQUAL(process_number(m, "pid", NULL), worker);
     }
     process_stop(m);
-    g_method = BROOD_START_SPAWN;
 }
 
 static const test_t tests[] = {
@@ -316,21 +298,14 @@ static const test_t tests[] = {
     TEST_KEEPS(it_works_though_the_host_ignores_its_children, KEEPS_MEMORY),
     TEST_KEEPS(it_works_though_the_host_reaps_everything, KEEPS_MEMORY),
     TEST_KEEPS(workers_start_while_50_threads_allocate, KEEPS_MEMORY),
-    TEST_KEEPS(fork_servers_do_the_same, KEEPS_MEMORY),
     TEST_KEEPS(a_fork_server_that_dies_is_replaced, KEEPS_MEMORY),
 };
 
 int main(int argc, char **argv)
 {
-    static const harness_t harness = {
-        "worker",         tests,           sizeof(tests) / sizeof(tests[0]),
-        brood_initialize, brood_terminate, process_warm_up
-    };
-
     brood_process_main(argc, (const char *const *)argv, process_tasks);
-    if (argc == 3 && strcmp(argv[1], "--parent") == 0) {
-        g_method = atoi(argv[2]);
-        return be_a_parent(9);
-    }
-    return harness_main(&harness, argc, (const char *const *)argv);
+    if (argc == 3 && strcmp(argv[1], "--parent") == 0)
+        return be_a_parent(atoi(argv[2]), 9);
+    return process_tests("worker", tests, sizeof(tests) / sizeof(tests[0]),
+                         process_warm_up, argc, argv);
 }

@@ -16,6 +16,7 @@
 #define DEFAULT_TIMEOUT 60
 
 apr_pool_t *test_pool;
+int test_variant;
 
 /* All for the main thread. */
 static const test_t **g_running; /* the selected tests, in order */
@@ -25,6 +26,7 @@ static leaks_t g_before;
 static const char *g_skipped; /* why, or NULL */
 static unsigned g_timeout;
 
+static int both(const harness_t *harness, int argc, const char *const *argv);
 static unsigned select_tests(const harness_t *harness, int only, int argc,
                              const char *const *argv);
 static int chosen(const test_t *test, int argc, const char *const *argv);
@@ -43,10 +45,12 @@ static void describe(apr_status_t status, char *text, size_t len);
 
 int harness_main(const harness_t *harness, int argc, const char *const *argv)
 {
-    const int only = platform_begin();
     unsigned n;
-    int result;
+    int only, result;
 
+    if (harness->variant)
+        return both(harness, argc, argv);
+    only = platform_begin();
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     if (argc == 2 && !strcmp(argv[1], "-l")) {
         for (n = 0; n < harness->n_tests; n++)
@@ -64,6 +68,33 @@ int harness_main(const harness_t *harness, int argc, const char *const *argv)
     if (!result)
         result = run_tests(harness, n);
     free(g_running);
+    return result;
+}
+
+/* The tests, and the tests again, as one table. */
+static int both(const harness_t *harness, int argc, const char *const *argv)
+{
+    const unsigned n = harness->n_tests;
+    harness_t all = *harness;
+    test_t *tests = calloc((size_t)2 * n, sizeof(*tests));
+    char *names = calloc(n, 200), *name = names;
+    int result = EXIT_HARNESS;
+    unsigned i;
+
+    for (i = 0; tests && names && i < n; i++, name += 200) {
+        snprintf(name, 200, "%s_(%s)", harness->tests[i].name,
+                 harness->variant);
+        tests[i] = tests[n + i] = harness->tests[i];
+        tests[n + i].name = name;
+        tests[n + i].variant = 1;
+    }
+    all.tests = tests;
+    all.n_tests = 2 * n;
+    all.variant = NULL;
+    if (tests && names)
+        result = harness_main(&all, argc, argv);
+    free(names);
+    free(tests);
     return result;
 }
 
@@ -221,6 +252,7 @@ static void begin_test(void)
 {
     limit_time(g_running[g_done]->name);
     platform_test((int)(g_running[g_done] - g_tests));
+    test_variant = g_running[g_done]->variant;
     g_skipped = NULL;
     leaks_count(&g_before);
     apr_pool_create(&test_pool, NULL);

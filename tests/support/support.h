@@ -51,6 +51,7 @@ typedef struct test_t {
     const char *name;
     void (*run)(void);
     unsigned keeps;
+    int variant; /* the harness' */
 } test_t;
 
 #define TEST(fn) TEST_KEEPS(fn, 0)
@@ -67,19 +68,21 @@ typedef struct harness_t {
     apr_status_t (*start)(void); /* once, before the first test */
     void (*end)(void);           /* once, after the last one */
     void (*warm_up)(void);       /* makes what stays until the end, or NULL */
+    const char *variant; /* all tests are run once more, with this behind their
+                            names and test_variant set; or NULL */
 } harness_t;
+
+extern int test_variant; /* 1 in the second run */
 
 int harness_main(const harness_t *harness, int argc, const char *const *argv);
 
 #define HARNESS__MAIN(name, tests, start, end, warm_up)                        \
     int main(int argc, char **argv)                                            \
     {                                                                          \
-        static const harness_t harness = { name,                               \
-                                           tests,                              \
-                                           sizeof(tests) / sizeof((tests)[0]), \
-                                           start,                              \
-                                           end,                                \
-                                           warm_up };                          \
+        static const harness_t harness = {                                     \
+            name,    tests, sizeof(tests) / sizeof((tests)[0]), start, end,    \
+            warm_up, NULL                                                      \
+        };                                                                     \
         return harness_main(&harness, argc, (const char *const *)argv);        \
     }
 

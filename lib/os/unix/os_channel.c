@@ -117,6 +117,11 @@ apr_status_t brood__os_channel_receive(brood__os_handle_t end,
         return errno == EWOULDBLOCK ? APR_EAGAIN : errno;
     }
     *handle = take_handle(&header);
+    if (*handle >= 0 && brood__fault(BROOD__FAULT_DESCRIPTOR)) {
+        brood__os_handle_close(*handle);
+        *handle = BROOD__OS_NO_HANDLE;
+        return APR_EMFILE;
+    }
     if (n == (ssize_t)sizeof(*message)
         && !(header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
         return APR_SUCCESS;
