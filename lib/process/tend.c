@@ -41,6 +41,8 @@ static int rests(brood_process_manager_t *m, int64_t now)
     BROOD__REQUIRES(m->lock);
 static void say_why(brood_process_manager_t *m, apr_status_t why);
 static void say_over(brood_process_manager_t *m);
+static void set_alarm(const brood_process_manager_t *m, int64_t now,
+                      int64_t *when);
 static void sooner(int64_t *when, int64_t at);
 static void lose_server(brood_process_manager_t *m, brood__orders_t *ended);
 
@@ -68,8 +70,25 @@ unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
     brood__feed(m, &ended);
     start_some(m, now, &ended);
     *over = rests(m, now);
+    set_alarm(m, now, when);
+    why = m->said == m->why ? APR_SUCCESS : m->why;
+    m->said = m->why;
+    brood__unlock(&m->lock);
+    brood__orders_settle(&ended);
+    say_why(m, why);
+    if (*over)
+        say_over(m);
+    return n;
+}
+
+static void set_alarm(const brood_process_manager_t *m, int64_t now,
+                      int64_t *when)
+{
+    const brood__link_t *link;
+
     BROOD__LIST_EACH (&m->children, link) {
-        brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
+        const brood__child_t *child = BROOD__CONTAINER(link, brood__child_t,
+                                                       link);
 
         sooner(when, child->deadline);
         if (child->started
@@ -84,14 +103,6 @@ unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
         sooner(when, now + m->set.idle_timeout / 2 + 1000000);
     if (m->state == BROOD__PM_STOPPING) /* somebody may be settling */
         sooner(when, now + STOPPING);
-    why = m->said == m->why ? APR_SUCCESS : m->why;
-    m->said = m->why;
-    brood__unlock(&m->lock);
-    brood__orders_settle(&ended);
-    say_why(m, why);
-    if (*over)
-        say_over(m);
-    return n;
 }
 
 int brood__tend_arm(brood_process_manager_t *m, int on)

@@ -265,30 +265,6 @@ static void workers_start_while_50_threads_allocate(void)
         (void)pthread_join(threads[i], NULL);
 }
 
-static void a_fork_server_that_dies_is_replaced(void)
-{
-    brood_process_manager_t *m;
-    char path[64];
-    long worker, server = 0;
-    FILE *file;
-
-    if (!test_variant)
-        TEST_SKIP("there is none");
-    m = workers(1);
-    worker = process_number(m, "pid", NULL);
-    (void)snprintf(path, sizeof(path), "/proc/%ld/stat", worker);
-    file = fopen(path, "r");
-    if (file) {
-        CU_ASSERT_EQUAL(fscanf(file, "%*d %*s %*c %ld", &server), 1);
-        (void)fclose(file);
-        CU_ASSERT_NOT_EQUAL_FATAL(server, (long)getpid());
-        CU_ASSERT_EQUAL(kill((pid_t)server, SIGKILL), 0);
-        WAIT_UNTIL(process_is_gone(worker));
-        CU_ASSERT_NOT_EQUAL(process_number(m, "pid", NULL), worker);
-    }
-    process_stop(m);
-}
-
 static const test_t tests[] = {
     TEST_KEEPS(only_its_own_descriptors_are_open, KEEPS_MEMORY),
     TEST_KEEPS(a_worker_knows_where_it_comes_from, KEEPS_MEMORY),
@@ -298,7 +274,6 @@ static const test_t tests[] = {
     TEST_KEEPS(it_works_though_the_host_ignores_its_children, KEEPS_MEMORY),
     TEST_KEEPS(it_works_though_the_host_reaps_everything, KEEPS_MEMORY),
     TEST_KEEPS(workers_start_while_50_threads_allocate, KEEPS_MEMORY),
-    TEST_KEEPS(a_fork_server_that_dies_is_replaced, KEEPS_MEMORY),
 };
 
 int main(int argc, char **argv)

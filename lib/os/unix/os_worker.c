@@ -139,14 +139,17 @@ int brood__os_can_fork(void)
 apr_status_t brood__os_fork_worker(int64_t *pid, brood__os_handle_t *watch,
                                    const brood__os_handle_t *handles, size_t n)
 {
-    const pid_t child = fork();
     size_t i;
     int above = FIRST + (int)n;
+    pid_t child;
 
     *watch = BROOD__OS_NO_HANDLE;
-    *pid = child;
+    if (brood__fault(BROOD__FAULT_PROCESS))
+        return APR_EAGAIN;
+    child = fork();
     if (child < 0)
         return errno;
+    *pid = child;
     if (child == 0) {
         (void)setpgid(0, 0);
         for (i = 0; i < n; i++)
