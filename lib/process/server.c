@@ -109,6 +109,8 @@ apr_status_t brood__server_fork(brood__server_t *server, brood__child_t *child,
     if (rv == APR_SUCCESS) {
         child->forking = 1;
         expect_answer(server, child);
+    } else {
+        server->ready = 1; /* it may be dead: look */
     }
     return rv;
 }
@@ -155,13 +157,13 @@ static void expect_answer(brood__server_t *server, brood__child_t *child)
                        + (server->loaded ? brood__server_patience : LOADING);
 }
 
-int brood__server_tend(brood__server_t *server, int64_t now)
+int brood__server_tend(brood__server_t *server, int64_t now, int thorough)
 {
     apr_status_t rv = APR_EAGAIN;
 
     if (server->broken)
         return 0;
-    if (server->ready)
+    if (server->ready || thorough)
         rv = take_answer(server);
     server->ready = 0;
     if (rv == APR_SUCCESS

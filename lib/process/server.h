@@ -43,8 +43,9 @@ apr_status_t brood__server_fork(brood__server_t *server, brood__child_t *child,
 /* ---- under the manager's lock: these never wait -------------------------- */
 
 /* Take an answer, if there is one. True: it is dead, or has not answered in
- * time and was killed; its workers are to be given up. */
-int brood__server_tend(brood__server_t *server, int64_t now);
+ * time and was killed; its workers are to be given up. `thorough`: look although
+ * the watcher has not told of one; a supervisor in a hurry does not ask it. */
+int brood__server_tend(brood__server_t *server, int64_t now, int thorough);
 
 /* When it must have answered; 0: nothing is due. */
 int64_t brood__server_deadline(const brood__server_t *server);

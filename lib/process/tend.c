@@ -56,7 +56,7 @@ unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
     unsigned n = 0;
 
     brood__lock(&m->lock);
-    if (m->server && brood__server_tend(m->server, now))
+    if (m->server && brood__server_tend(m->server, now, thorough))
         lose_server(m, &ended);
     for (link = m->children.next; link != &m->children; link = next) {
         brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);

@@ -24,7 +24,18 @@ static brood_process_manager_t *g_m;
 static atomic_int g_go_on;
 static atomic_uint g_killed, g_died, g_wrong, g_settled;
 
-/* Children of ours, by /proc: any of them but our own threads. */
+static int is_ours(long parent, const long *pids, int n)
+{
+    int i;
+
+    for (i = 0; i < n; i++)
+        if (pids[i] == parent)
+            return 1;
+    return parent == (long)getpid();
+}
+
+/* Children of ours, by /proc: workers, or a fork server and its workers, which
+ * stand behind it there, since they were made later. */
 static long some_child(unsigned *random)
 {
     long pids[64];
@@ -44,7 +55,7 @@ static long some_child(unsigned *random)
         if (!file)
             continue;
         if (fscanf(file, "%*d %*s %*c %ld", &parent) == 1
-            && parent == (long)getpid())
+            && is_ours(parent, pids, n))
             pids[n++] = pid;
         (void)fclose(file);
     }
@@ -139,6 +150,10 @@ static void nothing_is_lost_doubled_or_wrong(void)
     o.crash_limit = -1;
     o.retries = 1000000;
     g_m = process_manager(&o);
+    brood__store(&g_killed, 0, relaxed);
+    brood__store(&g_died, 0, relaxed);
+    brood__store(&g_wrong, 0, relaxed);
+    brood__store(&g_settled, 0, relaxed);
     brood__store(&g_go_on, 1, relaxed);
     CU_ASSERT_EQUAL_FATAL(pthread_create(&reaper, NULL, killer, NULL), 0);
     for (i = 0; i < THREADS; i++) {
