@@ -159,8 +159,9 @@ apr_status_t brood__os_process_start(brood__os_process_t *process,
                                      const brood__os_handle_t *handles,
                                      size_t n);
 
-/* One that a fork server has started: its number and, in `watch`, a process
- * descriptor or BROOD__OS_NO_HANDLE, which is taken over. Not on Windows. */
+/* One that a fork server has started, and has not reaped: its number and, in
+ * `watch`, a process descriptor, which is taken over; BROOD__OS_NO_HANDLE: one is
+ * made here, where that can be. Not on Windows. */
 void brood__os_process_adopt(brood__os_process_t *process, int64_t pid,
                              brood__os_handle_t watch);
 
@@ -168,8 +169,8 @@ int64_t brood__os_process_id(const brood__os_process_t *process);
 
 /* What becomes readable (signaled) when it ends; BROOD__OS_NO_HANDLE where
  * there is no such thing: then the end of its channel tells, and
- * brood__os_process_ended() is asked now and then. Linux: pidfd; Windows: the
- * process handle. */
+ * brood__os_process_ended() is asked now and then. Linux: pidfd; BSD and macOS:
+ * a kqueue for each; Windows: the process handle. */
 brood__os_handle_t brood__os_process_watch(const brood__os_process_t *process);
 
 /* Ask it to end: SIGTERM to its group; nothing on Windows, where a console may

@@ -137,13 +137,12 @@ apr_status_t brood__child_watch(brood__child_t *child)
 void brood__child_forked(brood__child_t *child, int64_t pid,
                          brood__os_handle_t watch)
 {
+    brood__os_process_adopt(&child->process, pid, watch);
+    watch = brood__os_process_watch(&child->process);
     if (watch != BROOD__OS_NO_HANDLE
         && brood__os_watcher_add(brood__watcher, watch, &child->process_ready)
-               != APR_SUCCESS) {
-        brood__os_handle_close(watch);
-        watch = BROOD__OS_NO_HANDLE;
-    }
-    brood__os_process_adopt(&child->process, pid, watch);
+               != APR_SUCCESS)
+        brood__os_process_free(&child->process); /* of the descriptor only */
     child->started = 1;
     if (child->state == BROOD__CHILD_ENDING)
         brood__os_process_kill(&child->process);

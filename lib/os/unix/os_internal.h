@@ -24,6 +24,19 @@ int brood__advise(void *start, size_t size, int advice);
 void brood__context_prepare(brood__os_context_t *self);
 void brood__context_swap(brood__os_context_t *from, brood__os_context_t *to);
 
+/*
+ * os_descriptor.c: a descriptor that becomes readable when a process ends; -1:
+ * cannot be had. Of a child of ours; of one, to be handed to another process; and
+ * of a child of a process that could not hand one over, and has not reaped it.
+ */
+int brood__descriptor_own(pid_t pid);
+int brood__descriptor_pass(pid_t pid);
+int brood__descriptor_adopt(pid_t pid);
+
+/* Send a signal to the process of that descriptor, or of that number where it is
+ * -1. 0: it has ended. */
+int brood__descriptor_signal(int descriptor, pid_t pid, int number);
+
 /* os_worker.c: is there something to read, or an end, now? */
 int brood__os_readable(int fd);
 

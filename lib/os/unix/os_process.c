@@ -13,10 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifdef __linux__
-#include <sys/syscall.h>
-#endif
-
 #include "base/fault.h"
 #include "os/unix/os_internal.h"
 
@@ -25,7 +21,6 @@
 
 extern char **environ;
 
-static int process_descriptor(pid_t pid);
 static int set_actions(posix_spawn_file_actions_t *actions, const int *handles,
                        size_t n);
 static int set_attributes(posix_spawnattr_t *attributes);
@@ -60,7 +55,7 @@ apr_status_t brood__os_process_start(brood__os_process_t *process,
     }
     (void)posix_spawn_file_actions_destroy(&actions);
     if (rv == 0)
-        process->watch = process_descriptor(process->pid);
+        process->watch = brood__descriptor_own(process->pid);
     return rv == EBADF ? EMFILE : rv; /* there is no room above ours */
 }
 
@@ -123,21 +118,11 @@ static int set_attributes(posix_spawnattr_t *attributes)
     return rv;
 }
 
-static int process_descriptor(pid_t pid)
-{
-#if defined(SYS_pidfd_open)
-    if (!brood__fault(BROOD__FAULT_PIDFD))
-        return (int)syscall(SYS_pidfd_open, pid, 0);
-#endif
-    (void)pid;
-    return BROOD__OS_NO_HANDLE;
-}
-
 void brood__os_process_adopt(brood__os_process_t *process, int64_t pid,
                              brood__os_handle_t watch)
 {
     process->pid = (pid_t)pid;
-    process->watch = watch;
+    process->watch = watch >= 0 ? watch : brood__descriptor_adopt(process->pid);
     process->adopted = 1;
 }
 
@@ -170,18 +155,8 @@ void brood__os_process_kill(brood__os_process_t *process)
  */
 static void signal_it(const brood__os_process_t *process, int number)
 {
-#if defined(SYS_pidfd_send_signal)
-    if (process->watch >= 0) {
-        if (syscall(SYS_pidfd_send_signal, process->watch, number, NULL, 0)
-            == 0)
-            (void)kill(-process->pid, number);
-        return;
-    }
-#endif
-    if (process->pid > 0) {
-        (void)kill(process->pid, number);
+    if (brood__descriptor_signal(process->watch, process->pid, number))
         (void)kill(-process->pid, number);
-    }
 }
 
 /*

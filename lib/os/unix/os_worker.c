@@ -167,8 +167,6 @@ apr_status_t brood__os_fork_worker(int64_t *pid, brood__os_handle_t *watch,
         return APR_SUCCESS;
     }
     (void)setpgid(child, child);
-#if defined(SYS_pidfd_open)
-    *watch = (int)syscall(SYS_pidfd_open, child, 0);
-#endif
+    *watch = brood__descriptor_pass(child);
     return APR_SUCCESS;
 }
