@@ -269,32 +269,45 @@ static int arrived(void *baton)
     return brood__future_settled(poll->future);
 }
 
-/* Who has the task, with a reference; not while it is queued. */
-static brood__child_t *worker_of(brood_process_manager_t *m,
-                                 brood_future_t *future)
+/* The usual case under a furious window: its result is there already. Else who
+ * has the task, with a reference; nobody while it is queued. */
+static int read_at_once(poll_t *poll)
 {
+    brood_process_manager_t *m = poll->manager;
+    brood__orders_t ended = { NULL, NULL };
     brood__order_t *order;
-    brood__child_t *child;
+    unsigned n = 0;
 
     brood__lock(&m->lock);
-    order = brood__order_of(future);
-    child = order ? order->child : NULL;
-    if (child)
-        child->refs++;
+    order = brood__order_of(poll->future);
+    if (order && order->child) {
+        n = brood__child_drain(order->child, &ended);
+        order = brood__order_of(poll->future); /* that may let go of the lock */
+    }
+    if (n)
+        brood__feed(m, &ended);
+    if (order && order->child) {
+        poll->child = order->child;
+        poll->child->refs++;
+    }
     brood__unlock(&m->lock);
-    return child;
+    brood__orders_settle(&ended);
+    if (n)
+        brood__supervisor_polled();
+    return brood__future_settled(poll->future);
 }
 
 int brood__process_poll(brood_future_t *future)
 {
     poll_t poll = { future, brood__order_manager(future), NULL };
-    int found = 0;
+    int found;
 
     if (!poll.manager)
         return brood__future_settled(future);
-    poll.child = worker_of(poll.manager, future);
+    found = read_at_once(&poll);
     if (poll.child) {
-        found = brood__spin(arrived, &poll);
+        if (!found)
+            found = brood__spin(arrived, &poll);
         brood__lock(&poll.manager->lock);
         brood__child_unref(poll.child);
         brood__unlock(&poll.manager->lock);

@@ -179,11 +179,12 @@ static apr_status_t set_payload(brood__order_t **order,
     const size_t before = brood_buffer_size(context);
     const size_t size = brood__wire_pad((uint32_t)before) + len;
     const int here = size <= BROOD__WIRE_INLINE;
-    brood__order_t *o = brood__alloc(sizeof(*o) + (here ? size : 0));
+    brood__order_t *o = brood__alloc_unset(sizeof(*o) + (here ? size : 0));
     apr_status_t rv = APR_SUCCESS;
 
     if (!o)
         return APR_ENOMEM;
+    memset(o, 0, sizeof(*o));
     o->size = (uint32_t)size;
     o->context = (uint32_t)before;
     if (size > UINT32_MAX) {
