@@ -6,9 +6,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
+#include "os/place.h"
 
 #define PATIENCE ((int64_t)10 * 1000000000)
 #define LOADING  ((int64_t)60 * 1000000000) /* for its first answer */
@@ -37,10 +37,7 @@ apr_status_t brood__process_exe(char *path, size_t size, const char *module)
 {
     if (!module)
         return brood__os_exe(path, size);
-    if (strlen(brood__helper_path) >= size)
-        return APR_ENAMETOOLONG;
-    memcpy(path, brood__helper_path, strlen(brood__helper_path) + 1);
-    return APR_SUCCESS;
+    return brood__os_place(path, size, brood__helper_path, "");
 }
 
 /* ---- the supervisor's side -------------------------------------------------- */

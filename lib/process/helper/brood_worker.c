@@ -16,6 +16,8 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
+#include "os/place.h"
+
 #define TABLE "brood_process_table"
 
 int main(int argc, const char *const *argv)
@@ -24,7 +26,7 @@ int main(int argc, const char *const *argv)
     apr_dso_handle_t *module;
     apr_pool_t *pool;
     const char *path, *root, *rest;
-    char text[200];
+    char text[200], folder[1024];
 
     if (argc < 3 || strncmp(argv[1], "--brood-", 8) != 0) {
         fprintf(stderr, "brood-worker: started by brood, not by hand\n");
@@ -36,9 +38,13 @@ int main(int argc, const char *const *argv)
         return 70;
     path = argv[2];
     rest = path;
-    if (apr_filepath_root(&root, &rest, 0, pool) == APR_ERELATIVE)
+    if (apr_filepath_root(&root, &rest, 0, pool) == APR_ERELATIVE) {
         /* by name: from our folder, never from a path */
-        path = apr_pstrcat(pool, BROOD_MODULES "/", path, (char *)NULL);
+        if (brood__os_place(folder, sizeof(folder), BROOD_MODULES, "../lib/")
+            != APR_SUCCESS)
+            return 70;
+        path = apr_pstrcat(pool, folder, "/", path, (char *)NULL);
+    }
     if (apr_dso_load(&module, path, pool) != APR_SUCCESS) {
         fprintf(stderr, "brood-worker: %s\n",
                 apr_dso_error(module, text, sizeof(text)));
