@@ -77,8 +77,9 @@ static int read_options(shop_options_t *options, int *audit, int argc,
 {
     apr_getopt_t *state;
     const char *value;
+    char option[] = "-?";
     apr_status_t rv;
-    char c;
+    char c = '?';
 
     apr_getopt_init(&state, pool, argc, argv);
     state->errfn = NULL;
@@ -117,8 +118,9 @@ static int read_options(shop_options_t *options, int *audit, int argc,
         if (!good)
             return usage("bad number", value);
     }
+    option[1] = c;
     if (rv != APR_EOF)
-        return usage("bad option", argv[state->ind < argc ? state->ind : 0]);
+        return usage("bad option", option);
     /* apr_getopt() takes whatever begins with -- for the end of the options. */
     if (state->ind > 1 && strncmp(argv[state->ind - 1], "--", 2) == 0) {
         const char *word = argv[state->ind - 1];

@@ -421,6 +421,7 @@ arguments() {
         # shellcheck disable=SC2086
         expect "\"$wrong\" is refused" exits 2 usage: $wrong
     done
+    expect "a bad option is named" exits 2 "bad option: -q" -vq
     expect "a database that is not to be had" exits 1 "cannot open" \
         -p 0 -d "sqlite:$tmp/no/such/folder/shop.db"
     expect "a file that is no database" exits 1 "not a database" \
