@@ -175,7 +175,7 @@ static apr_status_t own_manager(const void *in, size_t len,
 
 /* ---- hostile ones ----------------------------------------------------------- */
 
-static brood__up_t *up(void)
+brood__up_t *task_up(void)
 {
     brood__os_block_t block = { 0 };
 
@@ -187,8 +187,7 @@ static brood__up_t *up(void)
                : NULL;
 }
 
-/* Until it is killed. */
-static apr_status_t linger(void)
+apr_status_t task_linger(void)
 {
     do
         platform_nap(1000000);
@@ -199,7 +198,7 @@ static apr_status_t linger(void)
 /* Rubbish over everything that it can write, a seed in `in`; never returns. */
 static apr_status_t scribble(const void *in, size_t len, brood_buffer_t **out)
 {
-    unsigned char *at = (unsigned char *)up();
+    unsigned char *at = (unsigned char *)task_up();
     uint64_t x = strtoul(task_words(in, len), NULL, 10) * 2654435769u + 1;
     size_t i, size = offsetof(brood__up_t, arena) + 4096;
 
@@ -209,13 +208,13 @@ static apr_status_t scribble(const void *in, size_t len, brood_buffer_t **out)
         at[i] = (unsigned char)(x >> 56);
     }
     brood__os_bell_ring(brood__os_worker_handle(BROOD__HANDLE_BELL));
-    return linger();
+    return task_linger();
 }
 
 /* An answer to everything at once, with sizes and places from nowhere. */
 static apr_status_t lie(const void *in, size_t len, brood_buffer_t **out)
 {
-    brood__up_t *all = up();
+    brood__up_t *all = task_up();
     uint64_t base = strtoul(task_words(in, len), NULL, 10);
     uint64_t i;
 
@@ -230,7 +229,7 @@ static apr_status_t lie(const void *in, size_t len, brood_buffer_t **out)
         brood__store(&response->full, i + 1, release);
     }
     brood__os_bell_ring(brood__os_worker_handle(BROOD__HANDLE_BELL));
-    return linger();
+    return task_linger();
 }
 
 const brood_process_entry_t process_tasks[] = {

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * test_host.c: hosts in a bad state. Each runs in a process of its own, which is
- * this program, started anew with the scenario's name: a forked one could not
- * use brood.
+ * test_host.c: hosts in a bad state. Each is this program, started anew with the
+ * scenario's name.
  */
 
 #include "process/tasks.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/atomic.h"
+#include "os/process.h"
+#include "process/tasks_platform.h"
+
+#define NOT_HERE 77 /* what a scenario needs cannot be had */
 
 #define CHECK(ok)                                                              \
     do {                                                                       \
@@ -73,9 +73,7 @@ static int standard_descriptors_closed(void)
 {
     brood_process_manager_t *m;
 
-    (void)close(0);
-    (void)close(1);
-    (void)close(2);
+    process_close_standard();
     CHECK(brood_initialize() == APR_SUCCESS);
     CHECK(start(&m, NULL, 2) == APR_SUCCESS);
     CHECK(echoes(m, 10) && echoes(m, 100000) && echoes(m, 2000000));
@@ -88,12 +86,12 @@ static int standard_descriptors_closed(void)
 static int more_managers_than_descriptors(void)
 {
     enum { N = 200 };
-    const struct rlimit few = { 400, 400 };
     brood_process_manager_t *m[N];
     char id[16];
     int i, n;
 
-    CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    if (!process_most_descriptors(400))
+        return NOT_HERE;
     CHECK(brood_initialize() == APR_SUCCESS);
     for (n = 0; n < N; n++) {
         apr_status_t rv;
@@ -119,26 +117,23 @@ static int more_managers_than_descriptors(void)
 static int two_hundred_managers(void)
 {
     enum { N = 200 };
+    const unsigned rounds = test_rounds(N), n = rounds < N ? rounds : N;
     brood_process_manager_t *m[N];
-    struct rlimit many;
     char id[16];
-    int i;
+    unsigned i;
 
-    CHECK(getrlimit(RLIMIT_NOFILE, &many) == 0);
-    many.rlim_cur = many.rlim_max;
-    CHECK(setrlimit(RLIMIT_NOFILE, &many) == 0);
-    if (many.rlim_cur != RLIM_INFINITY && many.rlim_cur < 4096)
-        return 0; /* not to be had here */
+    if (!process_least_descriptors(4096))
+        return NOT_HERE;
     CHECK(brood_initialize() == APR_SUCCESS);
-    for (i = 0; i < N; i++) {
-        (void)snprintf(id, sizeof(id), "m%d", i);
+    for (i = 0; i < n; i++) {
+        (void)snprintf(id, sizeof(id), "m%u", i);
         CHECK(start(&m[i], id, 1) == APR_SUCCESS);
     }
-    for (i = 0; i < N; i++)
+    for (i = 0; i < n; i++)
         CHECK(echoes(m[i], 10));
-    for (i = 0; i < N; i += 2)
+    for (i = 0; i < n; i += 2)
         CHECK(brood_process_manager_kill(m[i]) == APR_SUCCESS);
-    for (i = 0; i < N; i++)
+    for (i = 0; i < n; i++)
         CHECK(stop(m[i]));
     brood_terminate();
     return 0;
@@ -219,10 +214,9 @@ static int signals_blocked(void)
     brood_task_options_t timed = BROOD_TASK_OPTIONS_INIT;
     brood_process_manager_t *m;
     brood_future_t *future;
-    sigset_t all;
 
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_BLOCK, &all, NULL);
+    if (!process_block_signals())
+        return NOT_HERE;
     timed.run_timeout = 20000;
     CHECK(brood_initialize() == APR_SUCCESS);
     CHECK(start(&m, NULL, 2) == APR_SUCCESS);
@@ -252,20 +246,24 @@ static const struct {
 /* ---- the tests -------------------------------------------------------------- */
 
 /* A host that ends without a word leaves memory behind. */
-static int become(void *name)
-{
-    (void)setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
-    (void)execl("/proc/self/exe", "test_host",
-                test_variant ? "--server" : "--spawn", (char *)name,
-                (char *)NULL);
-    return 99;
-}
-
 static void run(const char *name)
 {
-    if (access("/proc/self/exe", X_OK) != 0)
-        TEST_SKIP("no way to start this program anew");
-    CU_ASSERT_EQUAL(test_in_child(become, (void *)(uintptr_t)name), 0);
+    const char *const argv[] = { "test_host",
+                                 test_variant ? "--server" : "--spawn", name,
+                                 NULL };
+    brood__os_process_t process;
+    brood__os_exit_t how = { 0, -1, 0 };
+    char exe[1024];
+
+    platform_setenv("ASAN_OPTIONS", "detect_leaks=0");
+    ASSERT_STATUS_FATAL(APR_SUCCESS, brood__os_exe(exe, sizeof(exe)));
+    ASSERT_STATUS_FATAL(APR_SUCCESS,
+                        brood__os_process_start(&process, exe, argv, NULL, 0));
+    WAIT_UNTIL(brood__os_process_ended(&process, &how));
+    brood__os_process_free(&process);
+    if (how.code == NOT_HERE)
+        TEST_SKIP("what this needs cannot be had here");
+    CU_ASSERT(how.known && how.code == 0 && how.signal == 0);
 }
 
 static void a_host_without_standard_descriptors(void)

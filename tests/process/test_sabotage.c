@@ -5,11 +5,9 @@
 #include "process/attack.h"
 
 #include <pthread.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "os/process.h"
+#include "process/tasks_platform.h"
 #include "process/wire.h"
 
 /* ---- in the worker ---------------------------------------------------------- */
@@ -18,26 +16,25 @@
 static apr_status_t close_blocks(const void *in, size_t len,
                                  brood_buffer_t **out)
 {
-    (void)close(brood__os_worker_handle(BROOD__HANDLE_BLOCKS));
+    process_spoil_handle(BROOD__HANDLE_BLOCKS);
     return brood_buffer_copy(out, in, len);
 }
 
 static apr_status_t close_bell(const void *in, size_t len, brood_buffer_t **out)
 {
-    (void)close(brood__os_worker_handle(BROOD__HANDLE_BELL));
+    process_spoil_handle(BROOD__HANDLE_BELL);
     return brood_buffer_copy(out, in, len);
 }
 
 static void *send_for_ever(void *baton)
 {
-    const int fd = brood__os_worker_handle(BROOD__HANDLE_BLOCKS);
     brood__os_message_t message;
 
     memset(&message, 0, sizeof(message));
     message.what = BROOD__WIRE_BLOCK;
     message.where = ~(uint64_t)0;
     for (;;)
-        (void)send(fd, &message, sizeof(message), MSG_NOSIGNAL);
+        process_scrawl(BROOD__HANDLE_BLOCKS, &message, sizeof(message));
     return baton;
 }
 
@@ -45,9 +42,7 @@ static void *send_for_ever(void *baton)
 static apr_status_t flood_blocks(const void *in, size_t len,
                                  brood_buffer_t **out)
 {
-    brood__up_t *all = mmap(NULL, sizeof(*all), PROT_READ | PROT_WRITE,
-                            MAP_SHARED,
-                            brood__os_worker_handle(BROOD__HANDLE_UP), 0);
+    brood__up_t *all = task_up();
     pthread_t threads[4];
     uint64_t i;
 
@@ -56,30 +51,26 @@ static apr_status_t flood_blocks(const void *in, size_t len,
     (void)out;
     for (i = 0; i < 4; i++)
         (void)pthread_create(&threads[i], NULL, send_for_ever, NULL);
-    for (i = 0; all != MAP_FAILED && i < BROOD__WIRE_SLOTS; i++) {
+    for (i = 0; all && i < BROOD__WIRE_SLOTS; i++) {
         all->response[i].status = 0;
         all->response[i].place = BROOD__WIRE_IN_BLOCK;
         all->response[i].size = LARGE;
         brood__store(&all->response[i].full, i + 1, release);
     }
     brood__os_bell_ring(brood__os_worker_handle(BROOD__HANDLE_BELL));
-    while (pause() < 0)
-        ;
-    return APR_SUCCESS;
+    return task_linger();
 }
 
 /* A result of its own that is read slowly, and taken back meanwhile. */
 static apr_status_t reopen(const void *in, size_t len, brood_buffer_t **out)
 {
-    brood__up_t *all = mmap(NULL, sizeof(*all), PROT_READ | PROT_WRITE,
-                            MAP_SHARED,
-                            brood__os_worker_handle(BROOD__HANDLE_UP), 0);
+    brood__up_t *all = task_up();
     uint64_t i;
 
     (void)in;
     (void)len;
     (void)out;
-    for (i = 0; all != MAP_FAILED && i < BROOD__WIRE_SLOTS; i++) {
+    for (i = 0; all && i < BROOD__WIRE_SLOTS; i++) {
         all->response[i].status = 0;
         all->response[i].place = BROOD__WIRE_IN_ARENA;
         all->response[i].where = 0;
@@ -87,7 +78,7 @@ static apr_status_t reopen(const void *in, size_t len, brood_buffer_t **out)
         brood__store(&all->response[i].full, i + 1, release);
     }
     brood__os_bell_ring(brood__os_worker_handle(BROOD__HANDLE_BELL));
-    while (all != MAP_FAILED)
+    while (all)
         for (i = 0; i < BROOD__WIRE_SLOTS; i++)
             brood__store(&all->response[i].claim,
                          brood__wire_claim(i, BROOD__WIRE_OPEN), release);

@@ -8,13 +8,11 @@
 
 #include "process/tasks.h"
 
-#include <dirent.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/atomic.h"
+#include "process/tasks_platform.h"
 
 enum { THREADS = 3, FLIGHT = 200, SIZES = 7 };
 
@@ -24,58 +22,32 @@ static brood_process_manager_t *g_m;
 static atomic_int g_go_on;
 static atomic_uint g_killed, g_died, g_wrong, g_settled;
 
-static int is_ours(long parent, const long *pids, int n)
+static unsigned next_random(unsigned *random)
 {
-    int i;
-
-    for (i = 0; i < n; i++)
-        if (pids[i] == parent)
-            return 1;
-    return parent == (long)getpid();
-}
-
-/* Children of ours, by /proc: workers, or a fork server and its workers, which
- * stand behind it there, since they were made later. */
-static long some_child(unsigned *random)
-{
-    long pids[64];
-    int n = 0;
-    DIR *folder = opendir("/proc");
-    struct dirent *entry;
-
-    while (folder && (entry = readdir(folder)) && n < 64) {
-        char path[300];
-        long pid = strtol(entry->d_name, NULL, 10), parent = 0;
-        FILE *file;
-
-        if (pid <= 0)
-            continue;
-        (void)snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-        file = fopen(path, "re");
-        if (!file)
-            continue;
-        if (fscanf(file, "%*d %*s %*c %ld", &parent) == 1
-            && is_ours(parent, pids, n))
-            pids[n++] = pid;
-        (void)fclose(file);
-    }
-    if (folder)
-        (void)closedir(folder);
     *random = *random * 1103515245u + 12345u;
-    return n ? pids[(*random >> 16) % (unsigned)n] : 0;
+    return *random >> 16;
 }
 
+/* As often as work comes back: where a process takes long to begin, time alone
+ * would kill each before it has done anything. */
 static void *killer(void *unused)
 {
-    unsigned random = 4711;
+    unsigned random = 4711, wanted = 0;
+    long pids[64];
+    size_t n;
 
     (void)unused;
     while (brood__load(&g_go_on, relaxed)) {
-        long pid = some_child(&random);
-
-        if (pid && kill((pid_t)pid, SIGKILL) == 0)
-            brood__add(&g_killed, 1, relaxed);
-        (void)usleep(random >> 16 & 4095);
+        if (brood__load(&g_settled, relaxed) >= wanted) {
+            n = process_children(pids, 64);
+            if (n) {
+                process_kill(pids[next_random(&random) % n]);
+                brood__add(&g_killed, 1, relaxed);
+            }
+            wanted = brood__load(&g_settled, relaxed)
+                     + (next_random(&random) & 31);
+        }
+        platform_nap(next_random(&random) & 4095);
     }
     return NULL;
 }

@@ -4,10 +4,15 @@
 
 #include "process/tasks_platform.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/process.h"
@@ -96,6 +101,159 @@ apr_status_t task_fork_some(const void *in, size_t len, brood_buffer_t **out)
         for (;;)
             (void)pause();
     return task_number(out, child);
+}
+
+apr_status_t task_spoil(const void *in, size_t len, brood_buffer_t **out)
+{
+    const struct rlimit none = { 0, 0 };
+
+    (void)umask(0777);
+    process_close_standard();
+    if (chdir("/") != 0 || setenv("PATH", "", 1) != 0
+        || setrlimit(RLIMIT_NOFILE, &none) != 0
+        || setrlimit(RLIMIT_FSIZE, &none) != 0
+        || setrlimit(RLIMIT_CORE, &none) != 0)
+        return APR_EGENERAL;
+    return brood_buffer_copy(out, in, len);
+}
+
+apr_status_t task_end_thread(const void *in, size_t len, brood_buffer_t **out)
+{
+    (void)in;
+    (void)len;
+    (void)out;
+    pthread_exit(NULL);
+    return APR_SUCCESS; /* never */
+}
+
+apr_status_t task_stop(const void *in, size_t len, brood_buffer_t **out)
+{
+    (void)in;
+    (void)len;
+    (void)out;
+    (void)raise(SIGSTOP);
+    return APR_SUCCESS;
+}
+
+apr_status_t task_deafen(const void *in, size_t len, brood_buffer_t **out)
+{
+    (void)in;
+    (void)len;
+    (void)out;
+    (void)process_block_signals();
+    (void)signal(SIGTERM, SIG_IGN);
+    while (pause() < 0)
+        ;
+    return APR_SUCCESS;
+}
+
+void process_spoil_handle(size_t index)
+{
+    (void)close(brood__os_worker_handle(index));
+}
+
+void process_scrawl(size_t index, const void *bytes, size_t size)
+{
+    (void)send(brood__os_worker_handle(index), bytes, size, MSG_NOSIGNAL);
+}
+
+/* ---- in the host -------------------------------------------------------------- */
+
+#define DEATH(number)                                                          \
+    {                                                                          \
+        TEXT_OF(number), -1, number                                            \
+    }
+#define TEXT_OF(number) TEXT(number)
+#define TEXT(number)    #number
+
+const death_t process_deaths[] = {
+    DEATH(SIGABRT), DEATH(SIGSEGV), DEATH(SIGBUS),  DEATH(SIGFPE),
+    DEATH(SIGILL),  DEATH(SIGTERM), DEATH(SIGKILL), DEATH(SIGHUP),
+    DEATH(SIGPIPE), { NULL, 0, 0 },
+};
+const death_t process_killed = { NULL, -1, SIGKILL };
+const death_t process_asked = { NULL, -1, SIGTERM };
+
+void process_kill(long pid)
+{
+    (void)kill((pid_t)pid, SIGKILL);
+}
+
+void process_suspend(long pid)
+{
+    (void)kill((pid_t)pid, SIGSTOP);
+}
+
+static int is_ours(long parent, const long *pids, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (pids[i] == parent)
+            return 1;
+    return parent == (long)getpid();
+}
+
+/* By /proc: workers, or a fork server and its workers, which stand behind it
+ * there, since they were made later. */
+size_t process_children(long *pids, size_t max)
+{
+    DIR *folder = opendir("/proc");
+    struct dirent *entry;
+    size_t n = 0;
+
+    while (folder && n < max && (entry = readdir(folder))) {
+        char path[300];
+        long pid = strtol(entry->d_name, NULL, 10), parent = 0;
+        FILE *file;
+
+        if (pid <= 0)
+            continue;
+        (void)snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+        file = fopen(path, "re");
+        if (!file)
+            continue;
+        if (fscanf(file, "%*d %*s %*c %ld", &parent) == 1
+            && is_ours(parent, pids, n))
+            pids[n++] = pid;
+        (void)fclose(file);
+    }
+    if (folder)
+        (void)closedir(folder);
+    return n;
+}
+
+void process_close_standard(void)
+{
+    (void)close(0);
+    (void)close(1);
+    (void)close(2);
+}
+
+int process_most_descriptors(unsigned n)
+{
+    const struct rlimit few = { n, n };
+
+    return setrlimit(RLIMIT_NOFILE, &few) == 0;
+}
+
+int process_least_descriptors(unsigned n)
+{
+    struct rlimit many;
+
+    if (getrlimit(RLIMIT_NOFILE, &many) != 0)
+        return 0;
+    many.rlim_cur = many.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &many) == 0
+           && (many.rlim_cur == RLIM_INFINITY || many.rlim_cur >= n);
+}
+
+int process_block_signals(void)
+{
+    sigset_t all;
+
+    (void)sigfillset(&all);
+    return pthread_sigmask(SIG_BLOCK, &all, NULL) == 0;
 }
 
 int process_is_gone(long pid)

@@ -7,6 +7,8 @@
 #include <winsock2.h>
 #include <windows.h>
 
+#include <tlhelp32.h>
+
 #include "os/win32/os_internal.h"
 
 #include "os/process.h"
@@ -103,6 +105,154 @@ static long start_idle(void)
     (void)CloseHandle(made.hThread);
     (void)CloseHandle(made.hProcess);
     return (long)made.dwProcessId;
+}
+
+apr_status_t task_spoil(const void *in, size_t len, brood_buffer_t **out)
+{
+    const HANDLE self = GetCurrentProcess();
+
+    process_close_standard();
+    SetErrorMode(0);
+    if (!SetCurrentDirectoryW(L"c:\\") || !SetEnvironmentVariableW(L"PATH", L"")
+        || !SetEnvironmentVariableW(L"SystemRoot", NULL)
+        || !SetPriorityClass(self, IDLE_PRIORITY_CLASS)
+        || !SetProcessAffinityMask(self, 1))
+        return APR_EGENERAL;
+    return brood_buffer_copy(out, in, len);
+}
+
+apr_status_t task_end_thread(const void *in, size_t len, brood_buffer_t **out)
+{
+    (void)in;
+    (void)len;
+    (void)out;
+    ExitThread(0);
+}
+
+apr_status_t task_stop(const void *in, size_t len, brood_buffer_t **out)
+{
+    process_suspend((long)GetCurrentProcessId());
+    return task_hold(in, len, out); /* if nobody has stopped us */
+}
+
+/* With what every other thread needs to do or to end anything. */
+apr_status_t task_deafen(const void *in, size_t len, brood_buffer_t **out)
+{
+    (void)in;
+    (void)len;
+    (void)out;
+    (void)SetConsoleCtrlHandler(NULL, TRUE);
+    (void)HeapLock(GetProcessHeap());
+    Sleep(INFINITE);
+    return APR_SUCCESS;
+}
+
+void process_spoil_handle(size_t index)
+{
+    (void)CloseHandle(brood__os_worker_handle(index)->handle);
+}
+
+void process_scrawl(size_t index, const void *bytes, size_t size)
+{
+    const HANDLE pipe = brood__os_worker_handle(index)->handle;
+    OVERLAPPED write = { .hEvent = CreateEventW(NULL, TRUE, FALSE, NULL) };
+    DWORD n;
+
+    if (!WriteFile(pipe, bytes, (DWORD)size, NULL, &write)
+        && GetLastError() == ERROR_IO_PENDING)
+        (void)GetOverlappedResult(pipe, &write, &n, TRUE);
+    (void)CloseHandle(write.hEvent);
+}
+
+/* ---- in the host -------------------------------------------------------------- */
+
+#define DEATH(code)                                                            \
+    {                                                                          \
+#code, (int)code##u, 0                                                 \
+    }
+
+/* Memory that is not there, no instruction, a division by 0, no more stack, a
+ * broken heap, and one of the program's own. */
+const death_t process_deaths[] = {
+    DEATH(0xc0000005), DEATH(0xc000001d), DEATH(0xc0000094), DEATH(0xc00000fd),
+    DEATH(0xc0000374), DEATH(0xe0001234), { NULL, 0, 0 },
+};
+const death_t process_killed = { NULL, ERROR_PROCESS_ABORTED, 0 };
+const death_t process_asked = { NULL, ERROR_PROCESS_ABORTED, 0 };
+
+void process_kill(long pid)
+{
+    const HANDLE process = OpenProcess(PROCESS_TERMINATE, FALSE, (DWORD)pid);
+
+    if (!process)
+        return;
+    (void)TerminateProcess(process, 9);
+    (void)CloseHandle(process);
+}
+
+typedef LONG WINAPI suspend_fn(HANDLE process);
+
+void process_suspend(long pid)
+{
+    suspend_fn *suspend = (suspend_fn *)brood__optional("ntdll.dll",
+                                                        "NtSuspendProcess");
+    const HANDLE process = OpenProcess(PROCESS_SUSPEND_RESUME, FALSE,
+                                       (DWORD)pid);
+
+    if (suspend && process)
+        (void)suspend(process);
+    if (process)
+        (void)CloseHandle(process);
+}
+
+size_t process_children(long *pids, size_t max)
+{
+    const HANDLE all = CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0);
+    const DWORD self = GetCurrentProcessId();
+    PROCESSENTRY32W one = { .dwSize = sizeof(one) };
+    size_t n = 0;
+    BOOL more;
+
+    if (all == INVALID_HANDLE_VALUE)
+        return 0;
+    for (more = Process32FirstW(all, &one); more && n < max;
+         more = Process32NextW(all, &one))
+        if (one.th32ParentProcessID == self)
+            pids[n++] = (long)one.th32ProcessID;
+    (void)CloseHandle(all);
+    return n;
+}
+
+void process_close_standard(void)
+{
+    static const DWORD all[3] = { STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
+                                  STD_ERROR_HANDLE };
+    HANDLE handle;
+    int i;
+
+    for (i = 0; i < 3; i++) {
+        handle = GetStdHandle(all[i]);
+        if (handle && handle != INVALID_HANDLE_VALUE)
+            (void)CloseHandle(handle);
+        (void)SetStdHandle(all[i], NULL);
+    }
+}
+
+/* There are 16 million, and no way to have fewer. */
+int process_most_descriptors(unsigned n)
+{
+    (void)n;
+    return 0;
+}
+
+int process_least_descriptors(unsigned n)
+{
+    return n < 1u << 24;
+}
+
+int process_block_signals(void)
+{
+    return 0;
 }
 
 int process_is_gone(long pid)
