@@ -423,9 +423,18 @@ apr_status_t brood__os_bell_make(brood__os_handle_t ends[2])
     return APR_SUCCESS;
 }
 
+/* The parent's end of an event does not tell that the worker's is closed. So a
+ * worker that finds out that a task has done that ends, with the answer in its
+ * ring: then nobody waits for a bell that cannot ring. */
+static void check(brood__os_handle_t end, int worked)
+{
+    if (!worked && end->given)
+        brood__os_worker_exit(ERROR_INVALID_HANDLE);
+}
+
 void brood__os_bell_ring(brood__os_handle_t end)
 {
-    (void)SetEvent(end->handle);
+    check(end, SetEvent(end->handle));
 }
 
 int brood__os_bell_clear(brood__os_handle_t end)
@@ -450,5 +459,5 @@ void brood__os_doorbell_wait(brood__os_handle_t end, atomic_uint *word,
                              unsigned seen)
 {
     if (brood__load(word, acquire) == seen)
-        (void)WaitForSingleObject(end->handle, INFINITE);
+        check(end, WaitForSingleObject(end->handle, INFINITE) == WAIT_OBJECT_0);
 }

@@ -63,6 +63,7 @@ struct brood__os_object_t {
      * whether that was closed. */
     brood__os_handle_t peer;
     int alone;
+    int given; /* to this process, a worker, when it began */
 };
 
 /* Around a handle, which is taken over. NULL: no memory, and it is closed. */

@@ -61,6 +61,7 @@ apr_status_t brood__os_worker_begin(size_t n)
                                            : brood__object_make(handle);
         if (!g_handles[i])
             return APR_ENOMEM;
+        g_handles[i]->given = 1;
     }
     return APR_SUCCESS;
 }
