@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/fault.h"
 #include "os/process.h"
 #include "process/tasks_platform.h"
 #include "process/wire.h"
@@ -158,6 +159,17 @@ static apr_status_t leak(const void *in, size_t len, brood_buffer_t **out)
     return APR_SUCCESS;
 }
 
+/* From now on no descriptor can be had in this process. */
+static apr_status_t no_descriptors(const void *in, size_t len,
+                                   brood_buffer_t **out)
+{
+    (void)in;
+    (void)len;
+    (void)out;
+    brood__fault_all(BROOD__FAULT_DESCRIPTOR);
+    return APR_SUCCESS;
+}
+
 /* A manager of this process' own. */
 static apr_status_t own_manager(const void *in, size_t len,
                                 brood_buffer_t **out)
@@ -248,6 +260,7 @@ const brood_process_entry_t process_tasks[] = {
     { "lineage", lineage },
     { "flood", flood },
     { "leak", leak },
+    { "no_descriptors", no_descriptors },
     { "own_manager", own_manager },
     { "scribble", scribble },
     { "lie", lie },

@@ -36,6 +36,8 @@ static void every_start_may_fail_without_a_trace(void)
     static const brood__fault_e kinds[] = { BROOD__FAULT_MEMORY,
                                             BROOD__FAULT_DESCRIPTOR,
                                             BROOD__FAULT_PROCESS };
+    static const apr_status_t statuses[] = { APR_ENOMEM, APR_EMFILE,
+                                             APR_EAGAIN };
     brood_process_manager_t *m = the_manager();
     brood_process_manager_options_t o = OPTIONS;
     apr_size_t i;
@@ -59,7 +61,9 @@ static void every_start_may_fail_without_a_trace(void)
             pending = brood__fault_pending(kinds[i]);
             brood__fault_at(kinds[i], 0);
             failed += rv != APR_SUCCESS;
-            if (rv == APR_SUCCESS) {
+            if (rv != APR_SUCCESS) {
+                ASSERT_STATUS(statuses[i], rv);
+            } else {
                 expect_exit_code(m);
                 process_expect(m, "echo", "x", "x");
                 process_stop(m);
@@ -110,6 +114,50 @@ static void every_submit_may_fail_without_a_trace(void)
     process_stop(m);
 }
 
+/* The start, and what takes a block of its own, are told; the rest goes on. */
+static void a_full_table_is_told(void)
+{
+    brood_process_manager_t *m = the_manager();
+    brood_future_t *future = NULL;
+    char *bytes = calloc(1, 2000000);
+
+    brood__fault_all(BROOD__FAULT_DESCRIPTOR);
+    ASSERT_STATUS(APR_EMFILE, brood_process_manager_start(m, NULL));
+    brood__fault_at(BROOD__FAULT_DESCRIPTOR, 0);
+    m = process_manager(NULL);
+    process_expect(m, "echo", "x", "x");
+    brood__fault_all(BROOD__FAULT_DESCRIPTOR);
+    ASSERT_STATUS(APR_EMFILE, brood_process_manager_submit(
+                                  &future, m, "echo", bytes, 2000000, NULL));
+    CU_ASSERT_PTR_NULL(future);
+    process_expect(m, "echo", "y", "y");
+    brood__fault_at(BROOD__FAULT_DESCRIPTOR, 0);
+    ASSERT_STATUS(APR_SUCCESS,
+                  process_end(process_submit(m, "flood", "2000000")));
+    free(bytes);
+    process_stop(m);
+}
+
+static void a_full_table_of_the_workers_is_told(void)
+{
+    brood_process_manager_options_t o = OPTIONS;
+    brood_process_manager_t *m;
+
+    o.max_workers = 1;
+    o.restart_backoff = 1;
+    m = process_manager(&o);
+    ASSERT_STATUS(APR_SUCCESS,
+                  process_end(process_submit(m, "no_descriptors", NULL)));
+    ASSERT_STATUS(APR_EMFILE,
+                  process_end(process_submit(m, "flood", "2000000")));
+    process_expect(m, "echo", "x", "x");
+    ASSERT_STATUS(BROOD_EWORKERDIED,
+                  process_end(process_submit(m, "exit", "1")));
+    ASSERT_STATUS(APR_SUCCESS,
+                  process_end(process_submit(m, "flood", "2000000")));
+    process_stop(m);
+}
+
 /* No process descriptors: the end of the channel tells of a death. */
 static void deaths_are_seen_without_process_descriptors(void)
 {
@@ -135,6 +183,8 @@ static void deaths_are_seen_without_process_descriptors(void)
 static const test_t tests[] = {
     TEST_KEEPS(every_start_may_fail_without_a_trace, KEEPS_MEMORY),
     TEST_KEEPS(every_submit_may_fail_without_a_trace, KEEPS_MEMORY),
+    TEST_KEEPS(a_full_table_is_told, KEEPS_MEMORY),
+    TEST_KEEPS(a_full_table_of_the_workers_is_told, KEEPS_MEMORY),
     TEST_KEEPS(deaths_are_seen_without_process_descriptors, KEEPS_MEMORY),
 };
 

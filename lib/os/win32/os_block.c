@@ -28,11 +28,9 @@ apr_status_t brood__os_block_make(brood__os_block_t *block, size_t size)
     apr_status_t rv;
 
     memset(block, 0, sizeof(*block));
-    if (brood__fault(BROOD__FAULT_DESCRIPTOR))
-        return APR_EMFILE;
     section = make_section(size);
     if (!section)
-        return brood__last_error();
+        return brood__handle_error();
     object = brood__object_make(section);
     if (!object)
         return APR_ENOMEM;
@@ -50,9 +48,10 @@ apr_status_t brood__os_block_read_only(brood__os_block_t *block)
     const HANDLE self = GetCurrentProcess();
     HANDLE less;
 
-    if (!DuplicateHandle(self, block->handle->handle, self, &less,
-                         FILE_MAP_READ, FALSE, 0))
-        return brood__last_error();
+    if (brood__table_full()
+        || !DuplicateHandle(self, block->handle->handle, self, &less,
+                            FILE_MAP_READ, FALSE, 0))
+        return brood__handle_error();
     (void)CloseHandle(block->handle->handle);
     block->handle->handle = block->handle->wait = less;
     return APR_SUCCESS;
@@ -139,7 +138,8 @@ static HANDLE make_section(size_t size)
     SECURITY_ATTRIBUTES attributes = { sizeof(attributes), &nobody, FALSE };
     ACL list;
 
-    if (!InitializeSecurityDescriptor(&nobody, SECURITY_DESCRIPTOR_REVISION)
+    if (brood__table_full()
+        || !InitializeSecurityDescriptor(&nobody, SECURITY_DESCRIPTOR_REVISION)
         || !InitializeAcl(&list, sizeof(list), ACL_REVISION)
         || !SetSecurityDescriptorDacl(&nobody, TRUE, &list, FALSE))
         return NULL;

@@ -20,7 +20,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/fault.h"
 #include "os/process.h"
 
 #define ROOM 65536 /* bytes of messages that nobody has read yet */
@@ -42,6 +41,7 @@ struct brood__end_t {
 static apr_status_t make_pipe(HANDLE pipe[2]);
 static apr_status_t give(const brood__end_t *end, HANDLE handle,
                          uint64_t *value);
+static int duplicate(HANDLE handle, HANDLE process, HANDLE *copy);
 static void take_back(const brood__end_t *end, uint64_t value);
 static apr_status_t take(const brood__end_t *end, uint64_t value,
                          brood__os_handle_t *handle);
@@ -66,24 +66,28 @@ brood__os_handle_t brood__object_make(HANDLE handle)
     return object;
 }
 
-brood__os_handle_t brood__object_make_end(HANDLE handle)
+apr_status_t brood__object_make_end(brood__os_handle_t *object, HANDLE handle)
 {
-    brood__os_handle_t object = brood__object_make(handle);
+    apr_status_t rv = APR_ENOMEM;
     brood__end_t *end;
 
-    if (!object)
-        return NULL;
-    object->end = end = brood__alloc(sizeof(*end));
-    if (end) {
+    *object = brood__object_make(handle);
+    if (!*object)
+        return rv;
+    (*object)->end = end = brood__alloc(sizeof(*end));
+    if (end && !brood__table_full()) {
         end->stop = CreateEventW(NULL, TRUE, FALSE, NULL);
         end->read.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL);
         end->write.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL);
-        object->wait = end->read.hEvent;
+        (*object)->wait = end->read.hEvent;
         if (end->stop && end->read.hEvent && end->write.hEvent)
-            return object;
+            return APR_SUCCESS;
     }
-    brood__os_handle_close(object);
-    return NULL;
+    if (end)
+        rv = brood__handle_error();
+    brood__os_handle_close(*object);
+    *object = BROOD__OS_NO_HANDLE;
+    return rv;
 }
 
 apr_status_t brood__object_given(brood__os_handle_t end, HANDLE process)
@@ -94,9 +98,10 @@ apr_status_t brood__object_given(brood__os_handle_t end, HANDLE process)
     if (!peer)
         return APR_SUCCESS;
     if (peer->end
-        && !DuplicateHandle(self, process, self, &peer->end->process, 0, FALSE,
-                            DUPLICATE_SAME_ACCESS))
-        return brood__last_error();
+        && (brood__table_full()
+            || !DuplicateHandle(self, process, self, &peer->end->process, 0,
+                                FALSE, DUPLICATE_SAME_ACCESS)))
+        return brood__handle_error();
     end->peer = peer->peer = NULL;
     return APR_SUCCESS;
 }
@@ -165,17 +170,18 @@ apr_status_t brood__os_channel_make(brood__os_handle_t ends[2])
     HANDLE pipe[2] = { NULL, NULL };
     apr_status_t rv;
 
-    if (brood__fault(BROOD__FAULT_DESCRIPTOR))
-        return APR_EMFILE;
     rv = make_pipe(pipe);
     if (rv != APR_SUCCESS)
         return rv;
-    ends[0] = brood__object_make_end(pipe[0]);
-    ends[1] = brood__object_make_end(pipe[1]);
-    if (!ends[0] || !ends[1]) {
+    rv = brood__object_make_end(&ends[0], pipe[0]);
+    if (rv != APR_SUCCESS) {
+        (void)CloseHandle(pipe[1]);
+        return rv;
+    }
+    rv = brood__object_make_end(&ends[1], pipe[1]);
+    if (rv != APR_SUCCESS) {
         brood__os_handle_close(ends[0]);
-        brood__os_handle_close(ends[1]);
-        return APR_ENOMEM;
+        return rv;
     }
     ends[0]->peer = ends[1];
     ends[1]->peer = ends[0];
@@ -196,6 +202,8 @@ static apr_status_t make_pipe(HANDLE pipe[2])
     (void)swprintf(name, 64, L"\\\\.\\pipe\\brood-%016llx%016llx",
                    (unsigned long long)random[0],
                    (unsigned long long)random[1]);
+    if (brood__table_full())
+        return brood__handle_error();
     pipe[0] = CreateNamedPipeW(name,
                                PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED
                                    | FILE_FLAG_FIRST_PIPE_INSTANCE,
@@ -203,13 +211,13 @@ static apr_status_t make_pipe(HANDLE pipe[2])
                                    | PIPE_REJECT_REMOTE_CLIENTS,
                                1, ROOM, ROOM, 0, NULL);
     if (pipe[0] == INVALID_HANDLE_VALUE)
-        return brood__last_error();
+        return brood__handle_error();
     pipe[1] = CreateFileW(name, GENERIC_READ | GENERIC_WRITE, 0, NULL,
                           OPEN_EXISTING, FILE_FLAG_OVERLAPPED, NULL);
     if (pipe[1] != INVALID_HANDLE_VALUE
         && SetNamedPipeHandleState(pipe[1], &mode, NULL, NULL))
         return APR_SUCCESS;
-    rv = brood__last_error();
+    rv = brood__handle_error();
     if (pipe[1] != INVALID_HANDLE_VALUE)
         (void)CloseHandle(pipe[1]);
     (void)CloseHandle(pipe[0]);
@@ -237,18 +245,34 @@ static HANDLE receiver(const brood__end_t *end)
     return end->process ? end->process : GetCurrentProcess();
 }
 
+/* A table that is full may be ours or theirs. Who has filled theirs can be given
+ * nothing any more, and is as good as gone. */
 static apr_status_t give(const brood__end_t *end, HANDLE handle,
                          uint64_t *value)
 {
-    HANDLE there;
+    const HANDLE self = GetCurrentProcess();
+    apr_status_t rv;
+    HANDLE copy;
 
-    if (!DuplicateHandle(GetCurrentProcess(), handle, receiver(end), &there, 0,
-                         FALSE, DUPLICATE_SAME_ACCESS))
-        return end->process && GetLastError() == ERROR_ACCESS_DENIED
-                   ? APR_EOF /* it is ending */
-                   : brood__last_error();
-    *value = (uint64_t)(uintptr_t)there;
-    return APR_SUCCESS;
+    if (duplicate(handle, receiver(end), &copy)) {
+        *value = (uint64_t)(uintptr_t)copy;
+        return APR_SUCCESS;
+    }
+    if (end->process && GetLastError() == ERROR_ACCESS_DENIED)
+        return APR_EOF; /* it is ending */
+    rv = brood__handle_error();
+    if (end->process && rv == APR_EMFILE && duplicate(handle, self, &copy)) {
+        (void)CloseHandle(copy);
+        rv = APR_EOF;
+    }
+    return rv;
+}
+
+static int duplicate(HANDLE handle, HANDLE process, HANDLE *copy)
+{
+    return !brood__table_full()
+           && DuplicateHandle(GetCurrentProcess(), handle, process, copy, 0,
+                              FALSE, DUPLICATE_SAME_ACCESS);
 }
 
 static void take_back(const brood__end_t *end, uint64_t value)
@@ -313,13 +337,15 @@ static apr_status_t take(const brood__end_t *end, uint64_t value,
 
     if (!value)
         return APR_SUCCESS;
+    if (end->process && value > INT32_MAX)
+        return APR_EINVAL;
     if (end->process
-        && (value > INT32_MAX
+        && (brood__table_full()
             || !DuplicateHandle(end->process, (HANDLE)(uintptr_t)value,
                                 GetCurrentProcess(), &ours, 0, FALSE,
                                 DUPLICATE_SAME_ACCESS
                                     | DUPLICATE_CLOSE_SOURCE)))
-        return APR_EINVAL;
+        return brood__handle_error() == APR_EMFILE ? APR_EMFILE : APR_EINVAL;
     *handle = brood__object_make(ours);
     return *handle ? APR_SUCCESS : APR_ENOMEM;
 }
@@ -396,22 +422,20 @@ apr_status_t brood__os_channel_wait(brood__os_handle_t end, int64_t timeout)
 
 apr_status_t brood__os_bell_make(brood__os_handle_t ends[2])
 {
-    const HANDLE self = GetCurrentProcess();
     HANDLE event, same;
 
     ends[0] = ends[1] = BROOD__OS_NO_HANDLE;
-    if (brood__fault(BROOD__FAULT_DESCRIPTOR))
-        return APR_EMFILE;
-    event = CreateEventW(NULL, FALSE, FALSE, NULL);
+    event = brood__table_full() ? NULL : CreateEventW(NULL, FALSE, FALSE, NULL);
     if (!event)
-        return brood__last_error();
+        return brood__handle_error();
     ends[0] = brood__object_make(event);
     if (!ends[0])
         return APR_ENOMEM;
-    if (!DuplicateHandle(self, event, self, &same, 0, FALSE,
-                         DUPLICATE_SAME_ACCESS)) {
+    if (!duplicate(event, GetCurrentProcess(), &same)) {
+        const apr_status_t rv = brood__handle_error();
+
         brood__os_handle_close(ends[0]);
-        return brood__last_error();
+        return rv;
     }
     ends[1] = brood__object_make(same);
     if (!ends[1]) {

@@ -9,6 +9,7 @@
 #include <ws2tcpip.h>
 #include <windows.h>
 
+#include "base/fault.h"
 #include "os/os.h"
 
 /* os_init.c: a function that older systems lack; NULL there. The modules are
@@ -22,6 +23,28 @@ BROOD__INLINE apr_status_t brood__last_error(void)
     const apr_status_t code = (apr_status_t)GetLastError();
 
     return APR_FROM_OS_ERROR(code);
+}
+
+/* Stands before each call that makes a handle: tests fill tables in no time. */
+BROOD__INLINE int brood__table_full(void)
+{
+    if (!brood__fault(BROOD__FAULT_DESCRIPTOR))
+        return 0;
+    SetLastError(ERROR_NO_SYSTEM_RESOURCES);
+    return 1;
+}
+
+/* What failed last, if that made a handle. A full table has several names. */
+BROOD__INLINE apr_status_t brood__handle_error(void)
+{
+    switch (GetLastError()) {
+    case ERROR_NO_SYSTEM_RESOURCES:
+    case ERROR_NOT_ENOUGH_QUOTA:
+    case ERROR_TOO_MANY_OPEN_FILES:
+        return APR_EMFILE;
+    default:
+        return brood__last_error();
+    }
 }
 
 /* Nanoseconds as milliseconds, rounded up; INFINITE for negative ones. What
@@ -68,7 +91,7 @@ struct brood__os_object_t {
 
 /* Around a handle, which is taken over. NULL: no memory, and it is closed. */
 brood__os_handle_t brood__object_make(HANDLE handle);
-brood__os_handle_t brood__object_make_end(HANDLE handle);
+apr_status_t brood__object_make_end(brood__os_handle_t *object, HANDLE handle);
 
 /* Another process was given a duplicate of this end: what comes out of its peer
  * from now on comes from there. */

@@ -120,10 +120,11 @@ static apr_status_t make_standard(start_t *start)
     const HANDLE self = GetCurrentProcess();
     int i;
 
-    if (!CreatePipe(&start->standard[0], &start->in, &inherited,
-                    2 * sizeof(brood__gift_t))
+    if (brood__table_full()
+        || !CreatePipe(&start->standard[0], &start->in, &inherited,
+                       2 * sizeof(brood__gift_t))
         || !SetHandleInformation(start->in, HANDLE_FLAG_INHERIT, 0))
-        return brood__last_error();
+        return brood__handle_error();
     for (i = 1; i < 3; i++) {
         const HANDLE ours = GetStdHandle(which[i]);
 
@@ -131,12 +132,13 @@ static apr_status_t make_standard(start_t *start)
             && DuplicateHandle(self, ours, self, &start->standard[i], 0, TRUE,
                                DUPLICATE_SAME_ACCESS))
             continue;
+        start->standard[i] = NULL;
         start->standard[i] = CreateFileW(L"NUL", GENERIC_WRITE,
                                          FILE_SHARE_READ | FILE_SHARE_WRITE,
                                          &inherited, OPEN_EXISTING, 0, NULL);
         if (start->standard[i] == INVALID_HANDLE_VALUE) {
             start->standard[i] = NULL;
-            return brood__last_error();
+            return brood__handle_error();
         }
     }
     return APR_SUCCESS;
@@ -169,9 +171,9 @@ static apr_status_t make_job(HANDLE *job)
 {
     JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = { 0 };
 
-    *job = CreateJobObjectW(NULL, NULL);
+    *job = brood__table_full() ? NULL : CreateJobObjectW(NULL, NULL);
     if (!*job)
-        return brood__last_error();
+        return brood__handle_error();
     limits.BasicLimitInformation.LimitFlags =
         JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
         | JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION;
@@ -191,12 +193,13 @@ static apr_status_t create(start_t *start)
     how.StartupInfo.hStdOutput = start->standard[1];
     how.StartupInfo.hStdError = start->standard[2];
     how.lpAttributeList = start->list;
-    return CreateProcessW(start->exe, start->line, NULL, NULL, TRUE,
-                          CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP
-                              | EXTENDED_STARTUPINFO_PRESENT,
-                          NULL, NULL, &how.StartupInfo, &start->made)
+    return !brood__table_full()
+                   && CreateProcessW(start->exe, start->line, NULL, NULL, TRUE,
+                                     CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP
+                                         | EXTENDED_STARTUPINFO_PRESENT,
+                                     NULL, NULL, &how.StartupInfo, &start->made)
                ? APR_SUCCESS
-               : brood__last_error();
+               : brood__handle_error();
 }
 
 static apr_status_t hand_over(start_t *start, const brood__os_handle_t *handles,
@@ -212,9 +215,10 @@ static apr_status_t hand_over(start_t *start, const brood__os_handle_t *handles,
     for (i = 0; rv == APR_SUCCESS && i < n; i++) {
         if (!handles[i])
             continue;
-        if (!DuplicateHandle(GetCurrentProcess(), handles[i]->handle, theirs,
-                             &value, 0, FALSE, DUPLICATE_SAME_ACCESS))
-            return brood__last_error();
+        if (brood__table_full()
+            || !DuplicateHandle(GetCurrentProcess(), handles[i]->handle, theirs,
+                                &value, 0, FALSE, DUPLICATE_SAME_ACCESS))
+            return brood__handle_error();
         gift.item[i].handle = (uint64_t)(uintptr_t)value;
         gift.item[i].is_end = handles[i]->end != NULL;
         rv = brood__object_given(handles[i], theirs);

@@ -45,6 +45,7 @@ int brood__os_path_kind(const char *path)
 apr_status_t brood__os_worker_begin(size_t n)
 {
     const HANDLE in = GetStdHandle(STD_INPUT_HANDLE);
+    apr_status_t rv = APR_SUCCESS;
     brood__gift_t gift;
     HANDLE handle;
     size_t i;
@@ -57,10 +58,12 @@ apr_status_t brood__os_worker_begin(size_t n)
         handle = (HANDLE)(uintptr_t)gift.item[i].handle;
         if (!handle)
             continue;
-        g_handles[i] = gift.item[i].is_end ? brood__object_make_end(handle)
-                                           : brood__object_make(handle);
-        if (!g_handles[i])
-            return APR_ENOMEM;
+        if (gift.item[i].is_end)
+            rv = brood__object_make_end(&g_handles[i], handle);
+        else if (!(g_handles[i] = brood__object_make(handle)))
+            rv = APR_ENOMEM;
+        if (rv != APR_SUCCESS)
+            return rv;
         g_handles[i]->given = 1;
     }
     return APR_SUCCESS;
