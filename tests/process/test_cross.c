@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <apr_file_io.h>
+
 #include "base/atomic.h"
 #include "os/process.h"
 #include "process/server.h"
@@ -302,6 +304,29 @@ static void a_module_is_loaded_by_the_helper(void)
     process_stop(m);
 }
 
+/* A path with a blank, a quotation mark, and letters beyond ASCII. */
+static void a_module_may_be_called_anything(void)
+{
+    char module[600], copy[300];
+    brood_process_manager_t *m;
+    file_door_t door;
+
+    (void)snprintf(module, sizeof(module), "%s", built(process_module));
+    if (access(module, F_OK) != 0)
+        TEST_SKIP("shared libraries are not built");
+    file_door_init(&door, "m\xc3\xb6"
+                          "d \xe5\xad\x90 's");
+    (void)snprintf(copy, sizeof(copy), "%s%s", door.path,
+                   strrchr(process_module, '.'));
+    ASSERT_STATUS_FATAL(
+        APR_SUCCESS,
+        apr_file_copy(module, copy, APR_FILE_SOURCE_PERMS, test_pool));
+    m = with_module(copy);
+    process_expect(m, "shout", "hello", "HELLO");
+    process_stop(m);
+    ASSERT_STATUS(APR_SUCCESS, apr_file_remove(copy, test_pool));
+}
+
 static void a_module_that_is_not_there_is_a_crash_loop(void)
 {
     brood_process_manager_t *m = with_module("no-such-module.so");
@@ -364,6 +389,7 @@ static const test_t tests[] = {
     TEST_KEEPS(notices_come_from_processes, KEEPS_MEMORY),
     TEST_KEEPS(a_set_is_waited_for, KEEPS_MEMORY),
     TEST_KEEPS(a_module_is_loaded_by_the_helper, KEEPS_MEMORY),
+    TEST_KEEPS(a_module_may_be_called_anything, KEEPS_MEMORY),
     TEST_KEEPS(a_module_that_is_not_there_is_a_crash_loop, KEEPS_MEMORY),
     TEST_KEEPS(a_worker_of_another_program_is_a_mismatch, KEEPS_MEMORY),
 };
