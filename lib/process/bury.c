@@ -59,7 +59,7 @@ void brood__child_bury(brood__child_t *child, const brood__os_exit_t *how,
             lose(child, position - 1, how, ended);
     brood__child_doom(child);
     if (!asked)
-        brood__process_death(m, ended);
+        brood__process_death(m, how, APR_SUCCESS, ended);
 }
 
 /* It had begun. */
@@ -104,11 +104,16 @@ static int may_retry(const brood__order_t *order)
            && order->tries <= order->manager->set.retries;
 }
 
-void brood__process_death(brood_process_manager_t *m, brood__orders_t *ended)
+void brood__process_death(brood_process_manager_t *m,
+                          const brood__os_exit_t *how, apr_status_t unmade,
+                          brood__orders_t *ended)
 {
+    static const brood__os_exit_t none;
     const int64_t now = brood__os_now();
     unsigned doublings;
 
+    m->unmade = unmade;
+    m->how = how ? *how : none;
     if (m->deaths && now - m->first_death > FORGET)
         m->deaths = 0;
     if (!m->deaths++)

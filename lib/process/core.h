@@ -162,6 +162,8 @@ struct brood_process_manager_t {
     unsigned numbers;
     unsigned deaths; /* in a row */
     int64_t first_death, next_start;
+    brood__os_exit_t how; /* the last one died; the supervisor's own */
+    apr_status_t unmade;  /* or was not even started; the same */
     brood_future_t *rest;      /* settles with (4): the settler's reference */
     brood_future_t *last_rest; /* the same, or of the last run: a reader's */
     struct brood__server_t *server;
@@ -348,8 +350,10 @@ void brood__child_bury(brood__child_t *child, const brood__os_exit_t *how,
                        brood__orders_t *ended);
 
 /* A worker has ended that nobody asked to, or could not be started: when is the
- * next one due, or is this a crash loop? */
-void brood__process_death(brood_process_manager_t *m, brood__orders_t *ended);
+ * next one due, or is this a crash loop? `how`: NULL if `unmade` says why. */
+void brood__process_death(brood_process_manager_t *m,
+                          const brood__os_exit_t *how, apr_status_t unmade,
+                          brood__orders_t *ended);
 
 /* ---- control.c ----------------------------------------------------------- */
 

@@ -9,6 +9,8 @@
 
 #include "process/core.h"
 
+#include <stdio.h>
+
 #include <brood/errors.h>
 
 #include "base/alloc.h"
@@ -40,6 +42,8 @@ static void say_started(brood_process_manager_t *m, apr_status_t rv);
 static int rests(brood_process_manager_t *m, int64_t now)
     BROOD__REQUIRES(m->lock);
 static void say_why(brood_process_manager_t *m, apr_status_t why);
+static void describe_death(const brood_process_manager_t *m, char *text,
+                           size_t size);
 static void say_over(brood_process_manager_t *m);
 static void set_alarm(const brood_process_manager_t *m, int64_t now,
                       int64_t *when);
@@ -378,7 +382,7 @@ static void start_one(brood_process_manager_t *m, brood__orders_t *ended)
         m->n_starting++;
         m->started_all++;
     } else {
-        brood__process_death(m, ended);
+        brood__process_death(m, NULL, rv, ended);
     }
     if (m->state == BROOD__PM_STARTING)
         say_started(m, rv);
@@ -456,11 +460,34 @@ static void say_over(brood_process_manager_t *m)
 /* Once for each run that has given up. */
 static void say_why(brood_process_manager_t *m, apr_status_t why)
 {
-    char name[200], text[120];
+    char name[200], text[120], death[160] = "";
 
     if (why != BROOD_ECRASHLOOP && why != BROOD_EMISMATCH)
         return;
-    brood__log(BROOD_LOG_ERROR, "%s: %s; it takes no more tasks",
+    if (why == BROOD_ECRASHLOOP)
+        describe_death(m, death, sizeof(death));
+    brood__log(BROOD_LOG_ERROR, "%s: %s%s; it takes no more tasks",
                brood_process_manager_describe(m, name, sizeof(name)),
-               brood_strerror(why, text, sizeof(text)));
+               brood_strerror(why, text, sizeof(text)), death);
+}
+
+/* Nothing, if somebody else has reaped it. Large codes are those of systems
+ * that write them so. */
+static void describe_death(const brood_process_manager_t *m, char *text,
+                           size_t size)
+{
+    char why[100];
+
+    if (m->unmade != APR_SUCCESS)
+        (void)snprintf(text, size, "; the last one could not be started: %s",
+                       brood_strerror(m->unmade, why, sizeof(why)));
+    else if (m->how.known && m->how.signal)
+        (void)snprintf(text, size, "; the last one was killed by signal %d",
+                       m->how.signal);
+    else if (m->how.known && (m->how.code < 0 || m->how.code > 255))
+        (void)snprintf(text, size, "; the last one exited with 0x%x",
+                       (unsigned)m->how.code);
+    else if (m->how.known)
+        (void)snprintf(text, size, "; the last one exited with %d",
+                       m->how.code);
 }

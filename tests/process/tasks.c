@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/atomic.h"
 #include "base/compiler.h"
 #include "base/fault.h"
 #include "os/process.h"
@@ -382,6 +383,33 @@ long process_number(brood_process_manager_t *manager, const char *function,
         memcpy(line, brood_buffer_data(value), brood_buffer_size(value));
     (void)brood_future_release(future);
     return strtol(line, NULL, 10);
+}
+
+static struct {
+    char line[600];
+    atomic_int said;
+} g_log;
+
+static void listen_to(int level, const char *line, void *baton)
+{
+    (void)baton;
+    if (level != BROOD_LOG_ERROR || brood__load(&g_log.said, acquire))
+        return;
+    (void)snprintf(g_log.line, sizeof(g_log.line), "%s", line);
+    brood__store(&g_log.said, 1, release);
+}
+
+void process_listen(void)
+{
+    brood__store(&g_log.said, 0, release);
+    brood_log_hook_set(listen_to, NULL);
+}
+
+void process_heard(const char *part)
+{
+    WAIT_UNTIL(brood__load(&g_log.said, acquire));
+    brood_log_hook_set(NULL, NULL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(g_log.line, part));
 }
 
 void file_door_init(file_door_t *door, const char *name)

@@ -64,6 +64,10 @@ void process_expect(brood_process_manager_t *manager, const char *function,
 long process_number(brood_process_manager_t *manager, const char *function,
                     const char *in);
 
+/* Between the two: an error is logged. It is waited for, and has this in it. */
+void process_listen(void);
+void process_heard(const char *part);
+
 /* It has ended; perhaps nobody has reaped it. */
 int process_is_gone(long pid);
 

@@ -168,9 +168,11 @@ static void a_crash_loop_trips_the_brake_and_start_recovers(void)
     o.restart_backoff = 1;
     o.crash_limit = 3;
     m = process_manager(&o);
+    process_listen();
     for (i = 0; i < 3; i++)
         ASSERT_STATUS(BROOD_EWORKERDIED,
                       process_end(process_submit(m, "exit", "1")));
+    process_heard("; the last one exited with 1; it takes no more tasks");
     CU_ASSERT_FALSE(brood_process_manager_is_running(m));
     ASSERT_STATUS(BROOD_ECRASHLOOP, brood_process_manager_submit(
                                         &future, m, "echo", "x", 1, NULL));
@@ -196,6 +198,7 @@ static void queued_tasks_of_a_crash_loop_are_told(void)
     o.restart_backoff = 1;
     o.crash_limit = 3;
     m = process_manager(&o);
+    process_listen();
     for (i = 0; i < N; i++)
         if (brood_process_manager_submit(&futures[i], m, "exit", "9", 1, NULL)
             != APR_SUCCESS)
@@ -206,6 +209,7 @@ static void queued_tasks_of_a_crash_loop_are_told(void)
 
         ASSERT_STATUS(i < 3 ? BROOD_EWORKERDIED : BROOD_ECRASHLOOP, rv);
     }
+    process_heard("; the last one exited with 9; ");
     ASSERT_STATUS(APR_SUCCESS,
                   brood_process_manager_stop(m, BROOD_STOP_DRAIN, -1));
 }

@@ -114,6 +114,28 @@ static void every_submit_may_fail_without_a_trace(void)
     process_stop(m);
 }
 
+static void why_a_worker_cannot_be_started_is_logged(void)
+{
+    brood_process_manager_options_t o = OPTIONS;
+    brood_process_manager_t *m;
+    brood_future_t *future;
+    char text[100];
+
+    o.max_workers = 1;
+    o.restart_backoff = 1;
+    o.crash_limit = 3;
+    m = process_manager(&o);
+    process_listen();
+    future = process_submit(m, "exit", "1");
+    brood__fault_all(BROOD__FAULT_PROCESS);
+    ASSERT_STATUS(BROOD_EWORKERDIED, process_end(future));
+    (void)brood_process_manager_submit(NULL, m, "echo", "x", 1, NULL);
+    process_heard(brood_strerror(APR_EAGAIN, text, sizeof(text)));
+    brood__fault_at(BROOD__FAULT_PROCESS, 0);
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_process_manager_stop(m, BROOD_STOP_DRAIN, -1));
+}
+
 /* The start, and what takes a block of its own, are told; the rest goes on. */
 static void a_full_table_is_told(void)
 {
@@ -183,6 +205,7 @@ static void deaths_are_seen_without_process_descriptors(void)
 static const test_t tests[] = {
     TEST_KEEPS(every_start_may_fail_without_a_trace, KEEPS_MEMORY),
     TEST_KEEPS(every_submit_may_fail_without_a_trace, KEEPS_MEMORY),
+    TEST_KEEPS(why_a_worker_cannot_be_started_is_logged, KEEPS_MEMORY),
     TEST_KEEPS(a_full_table_is_told, KEEPS_MEMORY),
     TEST_KEEPS(a_full_table_of_the_workers_is_told, KEEPS_MEMORY),
     TEST_KEEPS(deaths_are_seen_without_process_descriptors, KEEPS_MEMORY),

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "os/process.h"
+#include "process/server.h"
 #include "support/platform.h"
 
 /* What must arrive as it was sent; the first word is a name only. */
@@ -249,6 +250,32 @@ static void a_missing_dll_is_an_exit_code(void)
     CU_ASSERT_TRUE(DeleteFileW(there));
 }
 
+static void of_workers_without_a_dll_the_log_tells_the_code(void)
+{
+    static wchar_t before[8192];
+    brood_process_manager_options_t o = OPTIONS;
+    const char *helper = brood__helper_path;
+    brood_process_manager_t *m;
+    wchar_t there[MAX_PATH + 40];
+    char exe[1024];
+
+    CU_ASSERT_FATAL(GetEnvironmentVariableW(L"PATH", before, 8192) < 8192);
+    copy_program(L"brood helper.exe", there, exe);
+    CU_ASSERT_TRUE(SetEnvironmentVariableW(L"PATH", L"c:\\windows"));
+    brood__helper_path = exe;
+    o.module = "any";
+    o.max_workers = o.min_workers = 1;
+    o.restart_backoff = 1;
+    o.crash_limit = 2;
+    process_listen();
+    m = process_manager(&o);
+    process_heard("; the last one exited with 0xc0000135; ");
+    process_stop(m);
+    CU_ASSERT_TRUE(SetEnvironmentVariableW(L"PATH", before));
+    brood__helper_path = helper;
+    CU_ASSERT_TRUE(DeleteFileW(there));
+}
+
 static void what_is_no_program_is_an_error(void)
 {
     brood__os_process_t process;
@@ -275,6 +302,7 @@ static const test_t tests[] = {
     TEST(arguments_arrive_as_they_were_sent),
     TEST(a_path_may_have_any_letters),
     TEST(a_missing_dll_is_an_exit_code),
+    TEST(of_workers_without_a_dll_the_log_tells_the_code),
     TEST(what_is_no_program_is_an_error),
     TEST(who_was_not_started_by_brood_is_no_worker),
 };
