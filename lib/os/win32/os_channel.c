@@ -195,15 +195,16 @@ static apr_status_t make_pipe(HANDLE pipe[2])
     DWORD mode = PIPE_READMODE_MESSAGE;
     wchar_t name[64];
     uint64_t random[2];
-    apr_status_t rv = brood__os_random(random, sizeof(random));
+    apr_status_t rv;
 
+    if (brood__table_full())
+        return brood__handle_error();
+    rv = brood__os_random(random, sizeof(random));
     if (rv != APR_SUCCESS)
         return rv;
     (void)swprintf(name, 64, L"\\\\.\\pipe\\brood-%016llx%016llx",
                    (unsigned long long)random[0],
                    (unsigned long long)random[1]);
-    if (brood__table_full())
-        return brood__handle_error();
     pipe[0] = CreateNamedPipeW(name,
                                PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED
                                    | FILE_FLAG_FIRST_PIPE_INSTANCE,
