@@ -162,8 +162,8 @@ struct brood_process_manager_t {
     unsigned numbers;
     unsigned deaths; /* in a row */
     int64_t first_death, next_start;
-    brood__os_exit_t how; /* the last one died; the supervisor's own */
-    apr_status_t unmade;  /* or was not even started; the same */
+    brood__os_exit_t how;      /* the last one died; the supervisor's own */
+    apr_status_t unmade;       /* or was not even started; the same */
     brood_future_t *rest;      /* settles with (4): the settler's reference */
     brood_future_t *last_rest; /* the same, or of the last run: a reader's */
     struct brood__server_t *server;

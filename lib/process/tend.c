@@ -209,7 +209,7 @@ static void lose_server(brood_process_manager_t *m, brood__orders_t *ended)
         child->wanted_dead = child->process_ready = 1;
     }
     if (m->n_children)
-        brood__process_death(m, ended);
+        brood__process_death(m, NULL, APR_SUCCESS, ended);
 }
 
 static void unwatch(brood__child_t *child)
