@@ -84,12 +84,12 @@ static void bad_task_options_are_refused(void)
     for (i = 0; i < COUNT(rows); i++) {
         brood_task_t task = { count, &g_count };
 
-        future = (brood_future_t *)&g_count;
+        future = (brood_future_t *)(void *)&g_count;
         ASSERT_STATUS(APR_EINVAL,
                       brood_thread_manager_submit(&future, pool, count,
                                                   &g_count, &rows[i]));
         CU_ASSERT_PTR_NULL(future);
-        future = (brood_future_t *)&g_count;
+        future = (brood_future_t *)(void *)&g_count;
         ASSERT_STATUS(APR_EINVAL, brood_thread_manager_submit_many(
                                       &future, pool, &task, 1, &rows[i]));
         CU_ASSERT_PTR_NULL(future);
@@ -139,7 +139,7 @@ static void many_tasks_in_one_call(void)
 static apr_status_t submit_one(pool_t *pool, int with_future,
                                const brood_task_options_t *options)
 {
-    brood_future_t *future = (brood_future_t *)&g_count;
+    brood_future_t *future = (brood_future_t *)(void *)&g_count;
     apr_status_t rv = brood_thread_manager_submit(
         with_future ? &future : NULL, pool, count, &g_count, options);
 
@@ -282,7 +282,7 @@ static void a_get_survives_a_lack_of_memory(void)
     unsigned n;
 
     for (n = 1; rv != APR_SUCCESS && n < 100; n++) {
-        pool_t *pool = (pool_t *)&g_count;
+        pool_t *pool = (pool_t *)(void *)&g_count;
         size_t before = brood__alloc_live();
 
         brood__fault_at(BROOD__FAULT_MEMORY, n);

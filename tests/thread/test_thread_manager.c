@@ -16,7 +16,7 @@ static void keep_line(int level, const char *line, void *unused)
 
 static void a_new_manager_does_not_run(void)
 {
-    brood_future_t *future = (brood_future_t *)&g_level;
+    brood_future_t *future = (brood_future_t *)(void *)&g_level;
     pool_t *pool = pool_get("new");
     brood_stats_t stats = stats_of(pool);
     char buf[10];
@@ -45,8 +45,8 @@ static void a_new_manager_does_not_run(void)
 
 static void null_is_refused_everywhere(void)
 {
-    brood_future_t *futures[2] = { (brood_future_t *)&g_level,
-                                   (brood_future_t *)&g_level };
+    brood_future_t *futures[2] = { (brood_future_t *)(void *)&g_level,
+                                   (brood_future_t *)(void *)&g_level };
     brood_task_t tasks[2] = { { nothing, NULL }, { NULL, NULL } };
     brood_stats_t stats = BROOD_STATS_INIT;
     pool_t *pool = pool_of(1, 1);
