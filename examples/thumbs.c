@@ -194,8 +194,8 @@ static void send_next(run_t *run)
 {
     const char *name = run->all.names[run->next++];
     char why[80];
-    void *bytes;
-    size_t len;
+    void *bytes = NULL;
+    size_t len = 0;
     int error = files_read(run->in, name, MAX_FILE, &bytes, &len);
     apr_status_t rv;
 
