@@ -49,8 +49,9 @@ typedef struct brood_loop_manager_options_t {
                                 of which untouched pages cost nothing; less
                                 than 32 KiB means 32 KiB, more than 1 GiB is
                                 refused */
-    int spin; /**< us that an idle loop polls its mailbox before it sleeps; 0:
-                   at most as long as a wake-up costs; negative: never */
+    int spin; /**< us that an idle loop polls its mailbox before it sleeps, and
+                   that events of descriptors may have to wait; 0: at most as
+                   long as a wake-up costs; negative: never */
     void (*on_start)(struct event_base *base, void *hook_baton);
     /**< first on the loop's thread */
     void (*on_stop)(struct event_base *base, void *hook_baton);

@@ -50,8 +50,9 @@ typedef struct brood_thread_manager_options_t {
                                 drain */
     const char *thread_name_prefix; /**< workers are PREFIX-0, PREFIX-1, ...;
                                          copied; default the id, or "brood" */
-    int capacity;                   /**< queued tasks, delayed ones too; default
-                                         unbounded */
+    int capacity;                   /**< queued tasks, delayed ones too; one
+                                         that was canceled counts until a
+                                         worker comes by; default unbounded */
     int when_full;                  /**< BROOD_WHEN_FULL_REJECT, _BLOCK, _RUN */
     apr_interval_time_t full_timeout; /**< us that a blocked submit waits, then
                                            BROOD_EFULL; default for ever */

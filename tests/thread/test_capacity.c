@@ -116,6 +116,33 @@ static void a_canceled_task_gives_its_room_back(void)
     drain_and_leave(pool);
 }
 
+/* What is queued behind others goes when a worker comes by: who submits and
+ * cancels for ever fills no memory. */
+static void a_canceled_task_keeps_its_place_in_the_queue(void)
+{
+    options_t options = limited(BROOD_WHEN_FULL_REJECT);
+    pool_t *pool = pool_with(&options);
+    brood_future_t *futures[ROOM];
+    atomic_int counter = 0;
+    stopper_t stopper;
+    int i;
+
+    occupy(pool, &stopper);
+    for (i = 0; i < ROOM; i++)
+        futures[i] = submit(pool, count, &counter);
+    for (i = 0; i < ROOM; i++) {
+        ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(futures[i]));
+        ASSERT_STATUS(BROOD_ECANCELED, outcome(futures[i]));
+    }
+    ASSERT_STATUS(BROOD_EFULL, try_submit(pool, &counter));
+    door_open(&stopper.go);
+    ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_wait_idle(pool, FOREVER));
+    ASSERT_STATUS(APR_SUCCESS, try_submit(pool, &counter));
+    drain_and_leave(pool);
+    CU_ASSERT_EQUAL(brood__load(&counter, relaxed), 1);
+    stopper_fini(&stopper);
+}
+
 static void run_in_the_caller_when_full(void)
 {
     options_t options = limited(BROOD_WHEN_FULL_RUN);
@@ -336,6 +363,7 @@ static const test_t tests[] = {
     TEST(a_full_manager_refuses),
     TEST(many_are_all_or_none),
     TEST(a_canceled_task_gives_its_room_back),
+    TEST(a_canceled_task_keeps_its_place_in_the_queue),
     TEST(run_in_the_caller_when_full),
     TEST(who_is_blocked_gets_in_when_there_is_room),
     TEST(a_blocked_submit_gives_up_in_the_end),
