@@ -6,14 +6,23 @@
 
 #include <string.h>
 
+#include <brood/errors.h>
+
 #include "base/alloc.h"
 
+#define SHORT 4096u                   /* copied under the lock */
 #define RETRY ((int64_t)10 * 1000000) /* ns; when the system refuses */
 
 static int put_payload(brood__child_t *child, brood__request_t *request,
                        brood__order_t *order);
 static int put_block(brood__child_t *child, const brood__order_t *order);
-static void publish(brood__child_t *child, brood__request_t *request);
+static void fill_later(brood__child_t *child, brood__order_t *order,
+                       brood__orders_t *ended);
+static void take_position(brood__child_t *child, brood__order_t *order);
+static void copy_payload(brood__child_t *child, const brood__request_t *request,
+                         const brood__order_t *order);
+static void drop_borrowed(brood__order_t *order);
+static void publish(brood__child_t *child, uint64_t position);
 static void let_go(brood__child_t *child, brood__order_t *order);
 
 static brood__request_t *next_request(brood__child_t *child)
@@ -25,8 +34,10 @@ static brood__request_t *next_request(brood__child_t *child)
                : NULL;
 }
 
-int brood__child_send(brood__child_t *child, brood__order_t *order)
+int brood__child_send(brood__child_t *child, brood__order_t *order,
+                      brood__orders_t *ended)
 {
+    const uint64_t position = child->next;
     brood__request_t *request = next_request(child);
 
     if (!request || !put_payload(child, request, order))
@@ -36,17 +47,90 @@ int brood__child_send(brood__child_t *child, brood__order_t *order)
     request->size = order->size;
     request->context = order->context;
     brood__store(&request->token, 0, relaxed);
-    child->sent[BROOD__WIRE_SLOT(child->next)] = order;
-    if (order->flags & BROOD__ORDER_BORROWED) { /* see brood__child_fetch() */
-        order->flags &= (uint16_t)~BROOD__ORDER_BORROWED;
-        order->bytes = NULL;
-    }
     order->child = child;
     order->tries++;
     child->served++;
     brood__child_crowd(child, 1);
-    publish(child, request);
+    take_position(child, order);
+    if (request->place == BROOD__WIRE_IN_ARENA && order->size > SHORT) {
+        fill_later(child, order, ended);
+        return 1;
+    }
+    if (request->place == BROOD__WIRE_IN_ARENA)
+        copy_payload(child, request, order);
+    drop_borrowed(order);
+    publish(child, position);
     return 1;
+}
+
+static void take_position(brood__child_t *child, brood__order_t *order)
+{
+    const uint64_t slot = BROOD__WIRE_SLOT(child->next);
+
+    child->sent[slot] = order;
+    child->arena_end[slot] = child->arena.head;
+    child->next++;
+}
+
+/* What was borrowed is in the arena only from now on; see brood__child_fetch(). */
+static void copy_payload(brood__child_t *child, const brood__request_t *request,
+                         const brood__order_t *order)
+{
+    memcpy(child->down->arena + request->where, order->bytes, order->size);
+}
+
+/* ---- what is copied under no lock ---------------------------------------- */
+
+/*
+ * The position is taken, so those behind it may be published first; the worker
+ * waits for this one. While it is FILLING nobody else writes to the order or the
+ * request: it is not recalled, an answer to it is a lie, and who would bury the
+ * worker waits. `unsettled` keeps the manager.
+ */
+static void fill_later(brood__child_t *child, brood__order_t *order,
+                       brood__orders_t *ended)
+{
+    order->flags |= BROOD__ORDER_FILLING;
+    order->status = (int32_t)BROOD__WIRE_SLOT(child->next - 1);
+    order->next = ended->fill;
+    ended->fill = order;
+    child->filling++;
+    brood__add(&child->manager->unsettled, 1, relaxed);
+}
+
+/* Then it is as if it had been handed over at this moment; also if its end was
+ * asked for meanwhile. */
+void brood__child_fill(brood__order_t *order, brood__orders_t *ended)
+{
+    brood_process_manager_t *m = order->manager;
+    brood__child_t *child = order->child;
+    uint64_t position;
+
+    copy_payload(child, &child->down->request[order->status], order);
+    brood__lock(&m->lock);
+    position = brood__child_position(child, order);
+    order->flags &= (uint16_t)~BROOD__ORDER_FILLING;
+    drop_borrowed(order);
+    child->filling--;
+    if ((brood__load(&order->future->state, relaxed) & BROOD__TOKEN)
+        && brood__child_recall(child, position)) {
+        m->canceled++;
+        brood__order_end(
+            order,
+            m->cancel && m->why != BROOD_ESTOPPED ? m->why : BROOD_ECANCELED,
+            ended);
+    }
+    publish(child, position);
+    brood__unlock(&m->lock);
+    brood__sub(&m->unsettled, 1, release);
+}
+
+static void drop_borrowed(brood__order_t *order)
+{
+    if (order->flags & BROOD__ORDER_BORROWED) {
+        order->flags &= (uint16_t)~BROOD__ORDER_BORROWED;
+        order->bytes = NULL;
+    }
 }
 
 int brood__child_quit(brood__child_t *child)
@@ -58,8 +142,8 @@ int brood__child_quit(brood__child_t *child)
     request->what = BROOD__WIRE_QUIT;
     request->place = BROOD__WIRE_HERE;
     request->size = request->context = 0;
-    child->sent[BROOD__WIRE_SLOT(child->next)] = NULL;
-    publish(child, request);
+    take_position(child, NULL);
+    publish(child, child->next - 1);
     return 1;
 }
 
@@ -101,17 +185,18 @@ static int put_payload(brood__child_t *child, brood__request_t *request,
     at = brood__arena_take(&child->arena, order->size);
     if (at == (uint64_t)-1)
         return 0;
-    memcpy(child->down->arena + at, order->bytes, order->size);
     request->place = BROOD__WIRE_IN_ARENA;
     request->where = at;
     return 1;
 }
 
-static void publish(brood__child_t *child, brood__request_t *request)
+static void publish(brood__child_t *child, uint64_t position)
 {
-    child->arena_end[BROOD__WIRE_SLOT(child->next)] = child->arena.head;
-    brood__store(&request->ready, ++child->next, release); /* (A) */
-    brood__fence(seq_cst);                                 /* (C) */
+    brood__request_t *request =
+        &child->down->request[BROOD__WIRE_SLOT(position)];
+
+    brood__store(&request->ready, position + 1, release); /* (A) */
+    brood__fence(seq_cst);                                /* (C) */
     if (brood__load(&child->up->asleep, relaxed)
         && brood__swap(&child->up->asleep, 0, relaxed)) {
         child->manager->wakes++;
@@ -127,7 +212,7 @@ int brood__child_recall(brood__child_t *child, uint64_t position)
     unsigned long long open = brood__wire_claim(position, BROOD__WIRE_OPEN);
 
     /* What is being read has ended, whatever became of the claim since. */
-    if (!order
+    if (!order || (order->flags & BROOD__ORDER_FILLING)
         || (child->reading
             && position == brood__load(&child->answered, relaxed))
         || !brood__cas(&response->claim, &open,

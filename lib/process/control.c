@@ -271,7 +271,7 @@ void brood__process_stop(brood_process_manager_t *m, int cancel,
 
 static apr_status_t stop(brood_process_manager_t *m, int cancel, int kill)
 {
-    brood__orders_t ended = { NULL, NULL };
+    brood__orders_t ended = { NULL, NULL, NULL };
     apr_status_t rv = APR_SUCCESS;
 
     brood__lock(&m->lock);

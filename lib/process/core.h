@@ -56,7 +56,8 @@ enum {
     BROOD__ORDER_TRAILING = 512,  /* `bytes` follows the order */
     BROOD__ORDER_BORROWED = 1024, /* `bytes` are good until submit returns */
     BROOD__ORDER_LOST = 2048,     /* no memory to fetch the payload back */
-    BROOD__ORDER_MOVED = 4096     /* a worker did not begin it in its time */
+    BROOD__ORDER_MOVED = 4096,    /* a worker did not begin it in its time */
+    BROOD__ORDER_FILLING = 8192   /* handed over, and still being copied */
 };
 
 /*
@@ -76,11 +77,14 @@ typedef struct brood__order_t {
     uint32_t context;
     uint16_t flags;
     uint16_t tries; /* how often it was begun */
-    int32_t status; /* ended */
+    int32_t status; /* ended; FILLING: its slot */
 } brood__order_t;
 
+/* A queue; or, with `fill`, what brood__orders_settle() is to do when the lock
+ * is free again: settle those of the list, and copy the payloads of `fill`. */
 typedef struct brood__orders_t {
     brood__order_t *first, *last;
+    brood__order_t *fill;
 } brood__orders_t;
 
 enum { BROOD__CHILD_STARTING, BROOD__CHILD_READY, BROOD__CHILD_ENDING };
@@ -108,15 +112,18 @@ struct brood__child_t {
     unsigned n_out;                          /* in `sent` */
     unsigned need;                           /* as in `down` */
     int reading;                             /* somebody copies a result */
-    int refused;     /* it broke the rules: nothing of it is read any more */
-    int64_t run;     /* ns of a task, smoothed */
-    uint64_t served; /* tasks ever handed to it */
+    unsigned filling; /* orders in `sent` that are FILLING */
+    int refused;      /* it broke the rules: nothing of it is read any more */
+    int64_t run;      /* ns of a task, smoothed */
+    uint64_t served;  /* tasks ever handed to it */
     int64_t idle_since;
     int64_t deadline; /* of the run, of the grace, or of the start; 0: none */
     int asked;        /* terminate was sent */
     int wanted_dead;  /* we killed it: this is no crash */
     int check_rss;    /* before its next task */
     int started, killed;
+    int closed; /* it has closed its ends, and is killed; it has no successor
+                   before its death was counted */
 
     /* One that a fork server makes; see server.h. */
     int forking; /* the server was asked for it, and has not answered */
@@ -243,8 +250,12 @@ unsigned brood__order_queue(const brood__order_t *order);
 
 /* ---- channel.c: all under the manager's lock ----------------------------- */
 
-/* Hand it over, claimed. 0: there is no room, nothing happened. */
-int brood__child_send(brood__child_t *child, brood__order_t *order);
+/* Hand it over, claimed. 0: there is no room, nothing happened. What is long is
+ * copied by brood__orders_settle() and published only then; until then it is
+ * FILLING: it is with that worker for good, and the worker is not buried. */
+int brood__child_send(brood__child_t *child, brood__order_t *order,
+                      brood__orders_t *ended);
+void brood__child_fill(brood__order_t *order, brood__orders_t *ended);
 int brood__child_quit(brood__child_t *child);
 
 /* Take the request at a position back; true if it had not begun. */
@@ -288,6 +299,10 @@ int brood__process_poll(brood_future_t *future);
 int brood__process_sleep(brood_future_t *future);
 
 /* ---- feed.c: under the manager's lock ------------------------------------ */
+
+/* The one with the least to do that may take it; NULL: all have enough. */
+brood__child_t *brood__feed_choose(brood_process_manager_t *m,
+                                   const brood__order_t *order);
 
 /* Give queued tasks to workers that have room. */
 void brood__feed(brood_process_manager_t *m, brood__orders_t *ended);

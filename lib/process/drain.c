@@ -79,7 +79,7 @@ static int read_one(brood__child_t *child, brood__orders_t *ended)
     result.position = position;
     right = brood__result_check(&result, child->manager->set.limit,
                                 order != NULL);
-    if (!right)
+    if (!right || (order && (order->flags & BROOD__ORDER_FILLING)))
         return refuse(child);
     if (order) {
         rv = fetch(child, &result, &value);
@@ -246,7 +246,7 @@ typedef struct poll_t {
 static int read_for(poll_t *poll)
 {
     brood_process_manager_t *m = poll->manager;
-    brood__orders_t ended = { NULL, NULL };
+    brood__orders_t ended = { NULL, NULL, NULL };
     unsigned n;
 
     brood__lock(&m->lock);
@@ -274,7 +274,7 @@ static int arrived(void *baton)
 static int read_at_once(poll_t *poll)
 {
     brood_process_manager_t *m = poll->manager;
-    brood__orders_t ended = { NULL, NULL };
+    brood__orders_t ended = { NULL, NULL, NULL };
     brood__order_t *order;
     unsigned n = 0;
 
@@ -321,7 +321,7 @@ int brood__process_poll(brood_future_t *future)
 int brood__process_sleep(brood_future_t *future)
 {
     brood_process_manager_t *m = brood__order_manager(future);
-    brood__orders_t ended = { NULL, NULL };
+    brood__orders_t ended = { NULL, NULL, NULL };
     brood__order_t *order;
 
     if (!m)

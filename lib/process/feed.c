@@ -24,8 +24,6 @@ static atomic_int g_crowd; /* workers with a task, of all managers */
 static brood__orders_t *next_queue(brood_process_manager_t *m);
 static int hand_over(brood_process_manager_t *m, brood__orders_t *queue,
                      brood__orders_t *ended);
-static brood__child_t *choose(brood_process_manager_t *m,
-                              const brood__order_t *order);
 static unsigned window(const brood__child_t *child);
 static int can_take(const brood__child_t *child);
 static int read_some(brood_process_manager_t *m, brood__orders_t *ended);
@@ -69,7 +67,7 @@ static int hand_over(brood_process_manager_t *m, brood__orders_t *queue,
                      brood__orders_t *ended)
 {
     brood__order_t *order = queue->first;
-    brood__child_t *child = choose(m, order);
+    brood__child_t *child = brood__feed_choose(m, order);
     int lost = order->flags & BROOD__ORDER_LOST;
 
     if ((!child || child->n_out)
@@ -90,9 +88,11 @@ static int hand_over(brood_process_manager_t *m, brood__orders_t *queue,
         return 1;
     }
     order->flags |= BROOD__ORDER_BEGUN;
-    if (!brood__child_send(child, order))
+    (void)brood__orders_pop(queue); /* it may get into another list */
+    if (!brood__child_send(child, order, ended)) {
+        brood__orders_prepend(queue, order);
         return child->state != BROOD__CHILD_READY; /* then to another */
-    (void)brood__orders_pop(queue);
+    }
     m->n_queued--;
     if (m->turn++ % SAMPLE == 0)
         brood__histogram_add(&m->wait_time, brood__os_now() - order->since);
@@ -120,9 +120,8 @@ static brood__orders_t *next_queue(brood_process_manager_t *m)
     return NULL;
 }
 
-/* The one with the least to do; NULL: all have enough. */
-static brood__child_t *choose(brood_process_manager_t *m,
-                              const brood__order_t *order)
+brood__child_t *brood__feed_choose(brood_process_manager_t *m,
+                                   const brood__order_t *order)
 {
     const int alone = order->flags & BROOD__ORDER_ALONE;
     brood__child_t *best = NULL;
@@ -146,7 +145,7 @@ static int can_take(const brood__child_t *child)
 {
     const int most = child->manager->set.max_tasks;
 
-    return child->state == BROOD__CHILD_READY && !child->gone
+    return child->state == BROOD__CHILD_READY && !child->closed && !child->gone
            && !child->check_rss && (!most || child->served < (uint64_t)most);
 }
 

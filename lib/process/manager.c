@@ -224,7 +224,7 @@ static apr_status_t make(brood__manager_t *manager)
 static void retire(brood__manager_t *manager)
 {
     brood_process_manager_t *m = (brood_process_manager_t *)(void *)manager;
-    brood__orders_t ended = { NULL, NULL };
+    brood__orders_t ended = { NULL, NULL, NULL };
     int rests;
 
     brood__lock(&m->lock);
@@ -263,7 +263,7 @@ static void free_rest(brood__manager_t *manager)
 static void cancel(brood__manager_t *manager)
 {
     brood_process_manager_t *m = (brood_process_manager_t *)(void *)manager;
-    brood__orders_t ended = { NULL, NULL };
+    brood__orders_t ended = { NULL, NULL, NULL };
 
     brood__lock(&m->lock);
     brood__process_stop(m, 1, BROOD_ESTOPPED, &ended);

@@ -96,7 +96,7 @@ void brood__order_requeue(brood__order_t *order)
 void brood__order_unlink(brood__order_t *order)
 {
     brood__orders_t *queue = &order->manager->queue[brood__order_queue(order)];
-    brood__orders_t rest = { NULL, NULL };
+    brood__orders_t rest = { NULL, NULL, NULL };
     brood__order_t *other;
 
     while ((other = brood__orders_pop(queue)) != NULL)
@@ -131,6 +131,10 @@ void brood__orders_settle(brood__orders_t *ended)
 {
     brood__order_t *order;
 
+    while ((order = ended->fill) != NULL) {
+        ended->fill = order->next;
+        brood__child_fill(order, ended);
+    }
     while ((order = brood__orders_pop(ended)) != NULL)
         settle_one(order);
     /* Of a thread that brood never saw nobody empties it at its end. */
@@ -174,7 +178,7 @@ static void settle_one(brood__order_t *order)
 static void token(brood__home_t *home, brood_future_t *future)
 {
     brood_process_manager_t *m = brood__order_manager(future);
-    brood__orders_t ended = { NULL, NULL };
+    brood__orders_t ended = { NULL, NULL, NULL };
     brood__order_t *order;
     brood__child_t *child;
 
@@ -205,7 +209,7 @@ static void token(brood__home_t *home, brood_future_t *future)
 static void undelay(brood__home_t *home, brood_future_t *future)
 {
     brood_process_manager_t *m = brood__order_manager(future);
-    brood__orders_t ended = { NULL, NULL };
+    brood__orders_t ended = { NULL, NULL, NULL };
     brood__order_t *order;
 
     (void)home;

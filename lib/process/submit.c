@@ -262,14 +262,20 @@ static apr_status_t enqueue(brood__order_t *order, size_t len, const char *type)
 {
     brood_process_manager_t *m = order->manager;
     brood_future_t *future = order->future;
-    brood__orders_t ended = { NULL, NULL };
+    brood__orders_t ended = { NULL, NULL, NULL };
     apr_status_t rv;
 
     brood__lock(&m->lock);
     rv = refusal(m, len, type, order->function);
     if (rv == APR_SUCCESS && (order->flags & BROOD__ORDER_BORROWED)
-        && (m->n_queued || (future->extra && future->extra->delay)))
+        && (m->n_queued || (future->extra && future->extra->delay)
+            || !brood__feed_choose(m, order))) {
+        brood__unlock(&m->lock);
         rv = keep(order);
+        brood__lock(&m->lock);
+        if (rv == APR_SUCCESS)
+            rv = refusal(m, len, type, order->function);
+    }
     if (rv == APR_SUCCESS) {
         order->flags |= BROOD__ORDER_PLACED;
         order->since = brood__os_now();
@@ -279,6 +285,7 @@ static apr_status_t enqueue(brood__order_t *order, size_t len, const char *type)
             put(m, order, &ended);
         order = brood__order_of(future);
         if (order && (order->flags & BROOD__ORDER_BORROWED)
+            && !(order->flags & BROOD__ORDER_FILLING)
             && keep(order) != APR_SUCCESS) {
             brood__order_unlink(order);
             order->flags &= (uint16_t)~BROOD__ORDER_PLACED;
@@ -320,7 +327,7 @@ static void due(brood__timer_t *timer)
     brood__extra_t *extra = BROOD__CONTAINER(timer, brood__extra_t, timer);
     brood_process_manager_t *m = brood__order_manager(
         brood__extra_future(extra));
-    brood__orders_t ended = { NULL, NULL };
+    brood__orders_t ended = { NULL, NULL, NULL };
     brood__order_t *order;
 
     if (!m)

@@ -54,7 +54,7 @@ unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
                      int *over)
 {
     const int64_t now = brood__os_now();
-    brood__orders_t ended = { NULL, NULL };
+    brood__orders_t ended = { NULL, NULL, NULL };
     brood__link_t *link, *next;
     apr_status_t why;
     unsigned n = 0;
@@ -155,25 +155,28 @@ static void take_ring(brood__child_t *child)
 static void look_after(brood__child_t *child, int thorough, int64_t now,
                        brood__orders_t *ended)
 {
+    const int in_use = child->reading || child->filling;
     brood__os_exit_t how;
 
     if ((thorough || child->process_ready || child->watch_ready || child->look
          || child->told)
-        && !child->reading && has_ended(child, &how)) {
+        && !in_use && has_ended(child, &how)) {
         brood__child_bury(child, &how, ended);
         remove_child(child);
         return;
     }
-    if (child->gone && !child->reading) { /* its server is asked how */
+    if (child->gone && !in_use) { /* its server is asked how */
         unwatch(child);
         brood__child_salvage(child, ended);
         return;
     }
-    if (child->watch_ready) { /* it has closed its end: it is of no use */
+    if (child->watch_ready) { /* it ends, or is of no use any more */
         child->watch_ready = 0;
         brood__os_watcher_remove(brood__watcher, child->watch);
         brood__os_watcher_remove(brood__watcher, child->bell);
-        brood__child_kill(child);
+        child->closed = 1;
+        if (child->started)
+            brood__os_process_kill(&child->process);
         child->deadline = now + AGAIN;
     }
     if (child->state == BROOD__CHILD_STARTING)
@@ -265,6 +268,12 @@ static void check_time(brood__child_t *child, int64_t now)
     brood__order_t *order = child->sent[BROOD__WIRE_SLOT(position)];
     const int64_t grace = child->manager->set.grace;
 
+    if (child->closed || (order && (order->flags & BROOD__ORDER_FILLING))) {
+        child->deadline = now + AGAIN;
+        if (child->closed && child->started)
+            brood__os_process_kill(&child->process);
+        return;
+    }
     if (child->state == BROOD__CHILD_STARTING) {
         brood__child_kill(child); /* this counts as a crash */
     } else if (child->state == BROOD__CHILD_READY && order
