@@ -150,8 +150,76 @@ static void nothing_is_lost_doubled_or_wrong(void)
            (unsigned long long)stats.steals);
 }
 
+/* Payloads that are copied under no lock, and their manager's end. */
+static void *submit_long_ones(void *baton)
+{
+    const size_t size = 300000;
+    unsigned char *bytes = malloc(size), *expected = malloc(size);
+    unsigned seed = *(unsigned *)baton;
+
+    while (brood__load(&g_go_on, relaxed)) {
+        brood_future_t *future;
+        apr_status_t rv;
+        void *value;
+
+        fill(bytes, size, ++seed);
+        memcpy(expected, bytes, size);
+        rv = brood_process_manager_submit(&future, g_m, "echo", bytes, size,
+                                          NULL);
+        memset(bytes, 0xee, size); /* it is ours again */
+        if (rv != APR_SUCCESS) {
+            brood__add(&g_wrong, rv != BROOD_ESTOPPED, relaxed);
+            continue;
+        }
+        rv = brood_future_get(future, &value, -1);
+        if (rv == APR_SUCCESS
+                ? memcmp(brood_buffer_data(value), expected, size) != 0
+                : rv != BROOD_ECANCELED)
+            brood__add(&g_wrong, 1, relaxed);
+        (void)brood_future_release(future);
+        brood__add(&g_settled, 1, relaxed);
+    }
+    free(expected);
+    free(bytes);
+    return NULL;
+}
+
+static void a_stop_meets_payloads_that_are_copied(void)
+{
+    pthread_t threads[THREADS];
+    unsigned firsts[THREADS], i, round, rounds = test_rounds(60);
+
+    brood__store(&g_wrong, 0, relaxed);
+    brood__store(&g_settled, 0, relaxed);
+    brood__store(&g_go_on, 1, relaxed);
+    g_m = process_manager(NULL);
+    for (i = 0; i < THREADS; i++) {
+        firsts[i] = i * 1000000;
+        CU_ASSERT_EQUAL_FATAL(
+            pthread_create(&threads[i], NULL, submit_long_ones, &firsts[i]), 0);
+    }
+    for (round = 0; round < rounds; round++) {
+        const unsigned enough = brood__load(&g_settled, relaxed) + round % 5;
+
+        WAIT_UNTIL(brood__load(&g_settled, relaxed) >= enough);
+        if (round % 3 == 2)
+            (void)brood_process_manager_kill(g_m);
+        ASSERT_STATUS(
+            APR_SUCCESS,
+            brood_process_manager_stop(
+                g_m, round % 3 ? BROOD_STOP_CANCEL : BROOD_STOP_DRAIN, -1));
+        (void)process_manager(NULL);
+    }
+    brood__store(&g_go_on, 0, relaxed);
+    for (i = 0; i < THREADS; i++)
+        (void)pthread_join(threads[i], NULL);
+    CU_ASSERT_EQUAL(brood__load(&g_wrong, relaxed), 0);
+    process_stop(g_m);
+}
+
 static const test_t tests[] = {
     TEST_KEEPS(nothing_is_lost_doubled_or_wrong, KEEPS_MEMORY),
+    TEST_KEEPS(a_stop_meets_payloads_that_are_copied, KEEPS_MEMORY),
 };
 
 PROCESS_MAIN("process_chaos", tests)
