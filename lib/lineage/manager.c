@@ -326,21 +326,29 @@ static size_t copy_live(brood__manager_t **managers, size_t room,
 
 const char *brood__manager_describe(const brood__manager_t *manager,
                                     const char *noun, const char *detail,
-                                    char *buf, size_t len)
+                                    const char *type, char *buf, size_t len)
 {
     const char *quote;
 
-    if (!len)
+    if (!buf || !len)
         return buf;
     if (!manager) {
         (void)snprintf(buf, len, "<%s NULL>", noun);
         return buf;
     }
     quote = manager->id ? "'" : "";
-    (void)snprintf(buf, len, "<%s %s%s%s: %s%sowner #%llu>",
+    (void)snprintf(buf, len, "<%s %s%s%s: %s%s%s%s%sowner #%llu>",
                    manager->kind->noun, quote,
                    manager->id ? manager->id : "default", quote,
                    detail ? detail : "", detail && *detail ? ", " : "",
+                   type ? "type '" : "", type ? type : "", type ? "', " : "",
                    (unsigned long long)manager->owner_serial);
     return buf;
+}
+
+const char *brood__manager_type(const char *type, char *buf, size_t len)
+{
+    if (type && len)
+        (void)snprintf(buf, len, "%s", type);
+    return type ? buf : NULL;
 }

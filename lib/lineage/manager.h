@@ -111,12 +111,17 @@ apr_status_t brood__manager_each(const brood__kind_t *kind,
  * that owns it, or NULL. */
 extern brood__node_t *(*brood__running_owner)(void);
 
-/* "<thread manager 'render': DETAIL, owner #7>", cut to fit; without quotes for
- * the default id: "<thread manager default: ...". `noun` is used for NULL:
- * "<thread manager NULL>". */
+/* "<thread manager 'render': DETAIL, type 'TYPE', owner #7>", cut to fit; without
+ * quotes for the default id: "<thread manager default: ...". `detail` may be
+ * NULL, and `type`: it takes any. `noun` is used for NULL: "<thread manager
+ * NULL>". */
 const char *brood__manager_describe(const brood__manager_t *manager,
                                     const char *noun, const char *detail,
-                                    char *buf, size_t len);
+                                    const char *type, char *buf, size_t len);
+
+/* The answer to "which type of task?": `type`, cut to fit, or NULL for none.
+ * Under the lock that keeps it. */
+const char *brood__manager_type(const char *type, char *buf, size_t len);
 
 /* The size that a caller's counters say; 0 when no version has it. What callers
  * of brood 0.1 pass never changes. */

@@ -65,20 +65,17 @@ apr_status_t brood_loop_manager_get(brood_loop_manager_t **manager,
 const char *brood_loop_manager_describe(brood_loop_manager_t *manager,
                                         char *buf, apr_size_t len)
 {
-    char detail[160], type[64];
     const char *state = "not started";
+    char type[64];
 
     if (!manager || !brood__life_on())
-        return brood__manager_describe(NULL, brood__loop_kind.noun, NULL, buf,
-                                       len);
+        return brood__manager_describe(NULL, brood__loop_kind.noun, NULL, NULL,
+                                       buf, len);
     if (brood__load(&manager->ever, relaxed))
         state = brood_loop_manager_is_running(manager) ? "running" : "stopped";
-    if (brood_loop_manager_task_type(manager, type, sizeof(type)))
-        snprintf(detail, sizeof(detail), "%s, type '%s'", state, type);
-    else
-        snprintf(detail, sizeof(detail), "%s", state);
-    return brood__manager_describe(&manager->base, brood__loop_kind.noun,
-                                   detail, buf, len);
+    return brood__manager_describe(
+        &manager->base, brood__loop_kind.noun, state,
+        brood_loop_manager_task_type(manager, type, sizeof(type)), buf, len);
 }
 
 apr_status_t brood_loop_manager_each(brood_loop_manager_each_fn *fn,
@@ -105,16 +102,14 @@ const char *brood_loop_manager_id(brood_loop_manager_t *manager)
 const char *brood_loop_manager_task_type(brood_loop_manager_t *manager,
                                          char *buf, apr_size_t len)
 {
-    int typed;
+    const char *type;
 
     if (!manager || !buf || !brood__life_on())
         return NULL;
     brood__lock(&manager->lock);
-    typed = manager->set.task_type != NULL;
-    if (typed && len)
-        snprintf(buf, len, "%s", manager->set.task_type);
+    type = brood__manager_type(manager->set.task_type, buf, len);
     brood__unlock(&manager->lock);
-    return typed ? buf : NULL;
+    return type;
 }
 
 uint64_t brood_loop_manager_owner_serial(brood_loop_manager_t *manager)

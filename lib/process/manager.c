@@ -57,25 +57,22 @@ apr_status_t brood_process_manager_get(brood_process_manager_t **manager,
 const char *brood_process_manager_describe(brood_process_manager_t *manager,
                                            char *buf, apr_size_t len)
 {
-    char detail[200], type[64];
+    char detail[80], type[64];
     const char *state = "not started";
     unsigned n;
 
     if (!manager || !brood__life_on())
         return brood__manager_describe(NULL, brood__process_kind.noun, NULL,
-                                       buf, len);
+                                       NULL, buf, len);
     brood__lock(&manager->lock);
     if (manager->ever)
         state = manager->state == BROOD__PM_RUNNING ? "running" : "stopped";
     n = manager->n_ready + manager->n_starting;
     brood__unlock(&manager->lock);
-    if (brood_process_manager_task_type(manager, type, sizeof(type)))
-        snprintf(detail, sizeof(detail), "%s, %u workers, type '%s'", state, n,
-                 type);
-    else
-        snprintf(detail, sizeof(detail), "%s, %u workers", state, n);
-    return brood__manager_describe(&manager->base, brood__process_kind.noun,
-                                   detail, buf, len);
+    snprintf(detail, sizeof(detail), "%s, %u workers", state, n);
+    return brood__manager_describe(
+        &manager->base, brood__process_kind.noun, detail,
+        brood_process_manager_task_type(manager, type, sizeof(type)), buf, len);
 }
 
 apr_status_t brood_process_manager_each(brood_process_manager_each_fn *fn,
@@ -102,16 +99,14 @@ const char *brood_process_manager_id(brood_process_manager_t *manager)
 const char *brood_process_manager_task_type(brood_process_manager_t *manager,
                                             char *buf, apr_size_t len)
 {
-    int typed;
+    const char *type;
 
     if (!manager || !buf || !brood__life_on())
         return NULL;
     brood__lock(&manager->lock);
-    typed = manager->set.task_type != NULL;
-    if (typed && len)
-        snprintf(buf, len, "%s", manager->set.task_type);
+    type = brood__manager_type(manager->set.task_type, buf, len);
     brood__unlock(&manager->lock);
-    return typed ? buf : NULL;
+    return type;
 }
 
 uint64_t brood_process_manager_owner_serial(brood_process_manager_t *manager)

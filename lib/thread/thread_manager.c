@@ -14,8 +14,6 @@
 #include "observe/task_hooks.h"
 #include "task/spin.h"
 
-#define DETAIL_MAX 160
-
 /* What callers of brood 0.1 pass in `size`. Never changes. */
 #define OPTIONS_SIZE_0_1                                                       \
     BROOD__SIZE_TO(brood_thread_manager_options_t, hook_baton)
@@ -243,40 +241,32 @@ int brood_thread_manager_is_running(brood_thread_manager_t *manager)
 const char *brood_thread_manager_task_type(brood_thread_manager_t *manager,
                                            char *buf, apr_size_t len)
 {
-    int typed;
+    const char *type;
 
     if (!manager || !buf || !brood__life_on())
         return NULL;
     brood__lock(&manager->executor.lock);
-    typed = manager->executor.options.task_type != NULL;
-    if (typed)
-        snprintf(buf, len, "%s", manager->executor.options.task_type);
+    type = brood__manager_type(manager->executor.options.task_type, buf, len);
     brood__unlock(&manager->executor.lock);
-    return typed ? buf : NULL;
+    return type;
 }
 
 const char *brood_thread_manager_describe(brood_thread_manager_t *manager,
                                           char *buf, apr_size_t len)
 {
-    char detail[DETAIL_MAX] = "";
+    char detail[40], type[64];
+    int n;
 
-    if (!buf)
-        return NULL;
-    if (manager && brood__life_on()) {
-        brood__lock(&manager->executor.lock);
-        snprintf(detail, sizeof(detail), "%d workers%s%s%s",
-                 manager->executor.n_threads,
-                 manager->executor.options.task_type ? ", type '" : "",
-                 manager->executor.options.task_type
-                     ? manager->executor.options.task_type
-                     : "",
-                 manager->executor.options.task_type ? "'" : "");
-        brood__unlock(&manager->executor.lock);
-    } else {
-        manager = NULL;
-    }
-    return brood__manager_describe(manager ? &manager->base : NULL,
-                                   thread_kind.noun, detail, buf, len);
+    if (!manager || !brood__life_on())
+        return brood__manager_describe(NULL, thread_kind.noun, NULL, NULL, buf,
+                                       len);
+    brood__lock(&manager->executor.lock);
+    n = manager->executor.n_threads;
+    brood__unlock(&manager->executor.lock);
+    snprintf(detail, sizeof(detail), "%d workers", n);
+    return brood__manager_describe(
+        &manager->base, thread_kind.noun, detail,
+        brood_thread_manager_task_type(manager, type, sizeof(type)), buf, len);
 }
 
 /* May it be asked anything? */

@@ -460,20 +460,20 @@ static void a_description_fits(void)
     snprintf(want, sizeof(want),
              "<fake manager 'render': 4 workers, owner #%d>",
              (int)manager->owner_serial);
-    CU_ASSERT_STRING_EQUAL(
-        brood__manager_describe(manager, "", "4 workers", line, sizeof(line)),
-        want);
+    CU_ASSERT_STRING_EQUAL(brood__manager_describe(manager, "", "4 workers",
+                                                   NULL, line, sizeof(line)),
+                           want);
     want[9] = '\0';
-    brood__manager_describe(manager, "", "4 workers", line, 10);
+    brood__manager_describe(manager, "", "4 workers", NULL, line, 10);
     CU_ASSERT_STRING_EQUAL(line, want);
-    brood__manager_describe(get(NULL, 0), "", NULL, line, sizeof(line));
+    brood__manager_describe(get(NULL, 0), "", NULL, NULL, line, sizeof(line));
     snprintf(want, sizeof(want), "<fake manager default: owner #%d>",
              (int)manager->owner_serial);
     CU_ASSERT_STRING_EQUAL(line, want);
-    brood__manager_describe(NULL, "odd manager", NULL, line, sizeof(line));
-    CU_ASSERT_STRING_EQUAL(line, "<odd manager NULL>");
+    brood__manager_describe(NULL, "odd one", NULL, NULL, line, sizeof(line));
+    CU_ASSERT_STRING_EQUAL(line, "<odd one NULL>");
     line[0] = 'x';
-    brood__manager_describe(manager, "", "", line, 0);
+    brood__manager_describe(manager, "", "", NULL, line, 0);
     CU_ASSERT_EQUAL(line[0], 'x');
     leave_tree();
 }

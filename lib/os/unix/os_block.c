@@ -121,15 +121,6 @@ apr_status_t brood__os_block_open(brood__os_block_t *block,
     return rv;
 }
 
-apr_status_t brood__os_block_read(const brood__os_block_t *block, void *to,
-                                  size_t size)
-{
-    if (size > block->size)
-        return APR_EINVAL;
-    memcpy(to, block->base, size);
-    return APR_SUCCESS;
-}
-
 void brood__os_block_free(brood__os_block_t *block)
 {
     if (!block->size)

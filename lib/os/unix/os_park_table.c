@@ -25,7 +25,7 @@
 
 #include <errno.h>
 
-#include "base/list.h"
+#include "os/sleepers.h"
 
 #define SECOND  INT64_C(1000000000)
 #define LONGEST (INT64_C(365) * 24 * 3600 * SECOND)
@@ -37,10 +37,8 @@ typedef struct bucket_t {
 } bucket_t;
 
 typedef struct sleeper_t {
-    brood__link_t link; /* guarded by the bucket's mutex, as all of this */
-    const atomic_uint *word;
+    brood__sleeper_t listed; /* guarded by the bucket's lock, as all of this */
     pthread_cond_t wake;
-    int woken;
 } sleeper_t;
 
 static bucket_t g_buckets[BUCKETS];
@@ -65,16 +63,16 @@ apr_status_t brood__os_park(atomic_uint *word, unsigned seen, int64_t timeout)
         (void)pthread_mutex_unlock(&bucket->mutex);
         return APR_SUCCESS;
     }
-    self.word = word;
-    self.woken = 0;
+    self.listed.word = word;
+    self.listed.woken = 0;
     init_condition(&self.wake);
-    brood__list_append(&bucket->sleepers, &self.link);
-    while (!self.woken && rc == 0)
+    brood__list_append(&bucket->sleepers, &self.listed.link);
+    while (!self.listed.woken && rc == 0)
         rc = sleep_until(&self, bucket, deadline);
-    brood__list_remove(&self.link); /* harmless when the waker did */
+    brood__list_remove(&self.listed.link); /* harmless when the waker did */
     (void)pthread_mutex_unlock(&bucket->mutex);
     (void)pthread_cond_destroy(&self.wake);
-    return self.woken || rc != ETIMEDOUT ? APR_SUCCESS : APR_TIMEUP;
+    return self.listed.woken || rc != ETIMEDOUT ? APR_SUCCESS : APR_TIMEUP;
 }
 
 void brood__os_unpark_one(atomic_uint *word)
@@ -90,18 +88,12 @@ void brood__os_unpark_all(atomic_uint *word)
 static void wake(const atomic_uint *word, unsigned n)
 {
     bucket_t *bucket = lock_bucket(word);
-    brood__link_t *link = bucket->sleepers.next;
+    brood__sleeper_t *next;
 
-    while (n && link != &bucket->sleepers) {
-        sleeper_t *sleeper = BROOD__CONTAINER(link, sleeper_t, link);
+    while (n-- && (next = brood__sleepers_wake(&bucket->sleepers, word))) {
+        sleeper_t *sleeper = BROOD__CONTAINER(next, sleeper_t, listed);
 
-        link = link->next;
-        if (sleeper->word != word)
-            continue;
-        brood__list_remove(&sleeper->link);
-        sleeper->woken = 1;
         (void)pthread_cond_signal(&sleeper->wake);
-        n--;
     }
     (void)pthread_mutex_unlock(&bucket->mutex);
 }

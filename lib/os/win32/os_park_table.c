@@ -14,7 +14,7 @@
 
 #include "os/win32/os_internal.h"
 
-#include "base/list.h"
+#include "os/sleepers.h"
 
 #define LONGEST (INT64_C(365) * 24 * 3600 * 1000000000)
 #define BUCKETS 64u
@@ -26,10 +26,8 @@ typedef struct bucket_t {
 } bucket_t;
 
 typedef struct sleeper_t {
-    brood__link_t link; /* guarded by the bucket's lock, as all of this */
-    const atomic_uint *word;
+    brood__sleeper_t listed; /* guarded by the bucket's lock, as all of this */
     CONDITION_VARIABLE wake;
-    int woken;
 } sleeper_t;
 
 static bucket_t g_buckets[BUCKETS]; /* zeros are open locks */
@@ -51,32 +49,26 @@ apr_status_t brood__table_park(atomic_uint *word, unsigned seen,
         ReleaseSRWLockExclusive(&bucket->lock);
         return APR_SUCCESS;
     }
-    self.word = word;
-    self.woken = 0;
+    self.listed.word = word;
+    self.listed.woken = 0;
     InitializeConditionVariable(&self.wake);
-    brood__list_append(&bucket->sleepers, &self.link);
-    while (!self.woken && in_time)
+    brood__list_append(&bucket->sleepers, &self.listed.link);
+    while (!self.listed.woken && in_time)
         in_time = sleep_until(&self, bucket, deadline);
-    brood__list_remove(&self.link); /* harmless when the waker did */
+    brood__list_remove(&self.listed.link); /* harmless when the waker did */
     ReleaseSRWLockExclusive(&bucket->lock);
-    return self.woken ? APR_SUCCESS : APR_TIMEUP;
+    return self.listed.woken ? APR_SUCCESS : APR_TIMEUP;
 }
 
 void brood__table_unpark(atomic_uint *word, unsigned n)
 {
     bucket_t *bucket = lock_bucket(word);
-    brood__link_t *link = bucket->sleepers.next;
+    brood__sleeper_t *next;
 
-    while (n && link != &bucket->sleepers) {
-        sleeper_t *sleeper = BROOD__CONTAINER(link, sleeper_t, link);
+    while (n-- && (next = brood__sleepers_wake(&bucket->sleepers, word))) {
+        sleeper_t *sleeper = BROOD__CONTAINER(next, sleeper_t, listed);
 
-        link = link->next;
-        if (sleeper->word != word)
-            continue;
-        brood__list_remove(&sleeper->link);
-        sleeper->woken = 1;
         WakeConditionVariable(&sleeper->wake);
-        n--;
     }
     ReleaseSRWLockExclusive(&bucket->lock);
 }
