@@ -170,7 +170,8 @@ static void co_many(void)
 {
     const long n = pb_n(100000), least = pb_n(30000);
     brood_promise_t *promise;
-    long before, resident, i;
+    int64_t before, resident;
+    long i;
     pb_span begin;
 
     PB_CHECK(brood_promise_make(&promise, &g_end, NULL) == APR_SUCCESS);

@@ -44,9 +44,9 @@ static double look_up(long n)
     return (double)begin / (double)n;
 }
 
-/* Each thread makes the next one and waits for it; the last one looks. */
-static void *APR_THREAD_FUNC descend(PB_UNUSED apr_thread_t *thread,
-                                     void *baton)
+/* Each thread makes the next one and waits for it; the last one looks. On
+ * Windows, APR's join of a thread that just returns is no success. */
+static void *APR_THREAD_FUNC descend(apr_thread_t *thread, void *baton)
 {
     brood_thread_manager_t *between;
     line *self = baton;
@@ -55,6 +55,7 @@ static void *APR_THREAD_FUNC descend(PB_UNUSED apr_thread_t *thread,
 
     if (generation == GENERATIONS) {
         self->ns = look_up(pb_n(2000000));
+        apr_thread_exit(thread, APR_SUCCESS);
         return NULL;
     }
     PB_CHECK(
@@ -64,6 +65,7 @@ static void *APR_THREAD_FUNC descend(PB_UNUSED apr_thread_t *thread,
                                  self, self->pool)
              == APR_SUCCESS);
     PB_CHECK(apr_thread_join(&rv, self->threads[generation]) == APR_SUCCESS);
+    apr_thread_exit(thread, APR_SUCCESS);
     return NULL;
 }
 

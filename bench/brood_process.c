@@ -31,7 +31,7 @@ static apr_status_t block(PB_UNUSED const void *in, PB_UNUSED apr_size_t len,
                           PB_UNUSED brood_buffer_t **out)
 {
     while (!brood_task_canceled())
-        pause();
+        pb_sleep_long();
     return BROOD_ECANCELED;
 }
 

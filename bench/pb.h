@@ -3,7 +3,8 @@
 #define PB_H
 
 /*
- * pb.h: what every benchmark program shares; C11 and C++17, Linux.
+ * pb.h: what every benchmark program shares; C11 and C++17. Linux, and what
+ * pb_win32.h can give of it on Windows.
  *
  * Every program is run as      PROGRAM WORKLOAD THREADS
  * and prints lines             ROW <tab> PEER <tab> THREADS <tab> FIGURE <tab>
@@ -19,18 +20,11 @@
  * Environment: PB_SCALE=k divides every N by k; PB_CAP_MS=ms ends round trips.
  */
 
-#include <limits.h>
-#include <linux/futex.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #if defined(__x86_64__) || defined(__i386__)
 #define pb_pause() __builtin_ia32_pause()
@@ -42,6 +36,12 @@
 
 #define PB_UNUSED     __attribute__((unused))
 #define PB_ALIGNED(n) __attribute__((aligned(n)))
+
+#ifdef _WIN32
+#include "pb_win32.h"
+#else
+#include "pb_linux.h"
+#endif
 
 /* Put a value into memory that holds nothing yet. */
 #ifdef __cplusplus
@@ -65,26 +65,7 @@ typedef void pb_loop_fn(void *baton);
 /* The workload asked for, known before anything starts. */
 static const char *g_workload PB_UNUSED;
 
-/* --- Clocks --------------------------------------------------------------- */
-
-static inline uint64_t pb_clock_ns(clockid_t clock)
-{
-    struct timespec t;
-
-    clock_gettime(clock, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static inline uint64_t pb_ns(void)
-{
-    return pb_clock_ns(CLOCK_MONOTONIC);
-}
-
-/* Of all threads of the process. */
-static inline uint64_t pb_cpu_ns(void)
-{
-    return pb_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-}
+/* --- Spans ---------------------------------------------------------------- */
 
 /* A stretch of time, or the moment it began. */
 typedef struct pb_span {
@@ -108,16 +89,6 @@ static inline pb_span pb_end(pb_span begin)
     span.wall = pb_ns() - begin.wall;
     span.cpu = pb_cpu_ns() - begin.cpu;
     return span;
-}
-
-static inline void pb_sleep_us(long us)
-{
-    struct timespec t;
-
-    t.tv_sec = us / 1000000;
-    t.tv_nsec = us % 1000000 * 1000;
-    while (nanosleep(&t, &t) != 0)
-        ;
 }
 
 /* --- How much work -------------------------------------------------------- */
@@ -228,53 +199,7 @@ static inline void pb_out_latency(const char *row, int threads, uint32_t *ns,
     pb_out(row, ".p99", threads, ns[n - 1 - n / 100], "ns", "");
 }
 
-/* --- The process ---------------------------------------------------------- */
-
-/* Resident bytes. */
-static inline long pb_resident(void)
-{
-    long size = 0, resident = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-
-    if (f) {
-        if (fscanf(f, "%ld %ld", &size, &resident) != 2)
-            resident = 0;
-        fclose(f);
-    }
-    return resident * sysconf(_SC_PAGESIZE);
-}
-
-/* Context switches of all threads but this one. */
-static inline long pb_switches(void)
-{
-    struct rusage all, mine;
-
-    getrusage(RUSAGE_SELF, &all);
-    getrusage(RUSAGE_THREAD, &mine);
-    return all.ru_nvcsw + all.ru_nivcsw - mine.ru_nvcsw - mine.ru_nivcsw;
-}
-
-/* From here on this process, with all it starts, has one CPU. */
-static inline void pb_pin_to_one_cpu(void)
-{
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    CPU_SET((size_t)sched_getcpu(), &set);
-    sched_setaffinity(0, sizeof(set), &set);
-}
-
 /* --- Waiting -------------------------------------------------------------- */
-
-static inline long pb_futex_wait(int *word, int seen)
-{
-    return syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
-}
-
-static inline long pb_futex_wake(int *word, int n)
-{
-    return syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
-}
 
 /* Set once, waited for by one. It does not spin: it is what a careful user
  * without a future would write. */

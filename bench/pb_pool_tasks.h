@@ -155,7 +155,7 @@ static void *submit_once_and_idle(void *barrier)
 {
     round_by_event();
     pthread_barrier_wait((pthread_barrier_t *)barrier);
-    pause();
+    pb_sleep_long();
     return NULL;
 }
 
@@ -316,7 +316,7 @@ static pb_span work_together(long n)
 /* The share of the CPUs' time that was work. */
 static void t5(const char *row, unsigned us, long n)
 {
-    const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    const long cpus = pb_cpus();
     const double used = (double)(cpus < g_workers ? cpus : g_workers);
     pb_span alone, together;
 
@@ -367,7 +367,8 @@ static void t6(void)
 {
     const long n = pb_n(1000000);
     pb_event gates[64];
-    long before, i;
+    int64_t before;
+    long i;
 
     block_workers(gates);
     pb_latch_init(&g_latch, n);
@@ -385,7 +386,7 @@ static void t6f(void)
     const long n = pb_n(1000000);
     pb_event gates[64];
     pb_future *futures;
-    long before;
+    int64_t before;
 
     block_workers(gates);
     before = pb_resident();

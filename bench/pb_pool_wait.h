@@ -8,10 +8,6 @@
  * row and fails here; one that wakes or spins too much shows it in W3 and idle.
  */
 
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-
 /* --- W1: 64 tasks that sleep ---------------------------------------------- */
 
 PEER_TASK(task_sleep)
@@ -100,34 +96,30 @@ static void w2_behind(void)
 
 /* --- W3: each task finds all asleep --------------------------------------- */
 
-static pid_t g_hogs[2];
+static long g_hogs[2];
 
-/* Before the pool starts: a fork has none of its threads. */
+static void want_all(void)
+{
+    pb_work(1000);
+}
+
 static void start_hogs(void)
 {
     size_t i;
 
     for (i = 0; i < sizeof(g_hogs) / sizeof(g_hogs[0]); i++) {
-        g_hogs[i] = fork();
-        PB_CHECK(g_hogs[i] >= 0);
-        if (g_hogs[i] == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            for (;;)
-                pb_work(1000);
-        }
+        g_hogs[i] = pb_process_start(want_all);
+        PB_CHECK(g_hogs[i] > 0);
     }
 }
 
-/* Waits for them too, so that their CPU time counts as ours in bench/run. */
 static void end_hogs(void)
 {
     size_t i;
 
     for (i = 0; i < sizeof(g_hogs) / sizeof(g_hogs[0]); i++)
-        if (g_hogs[i] > 0) {
-            kill(g_hogs[i], SIGKILL);
-            waitpid(g_hogs[i], NULL, 0);
-        }
+        if (g_hogs[i] > 0)
+            pb_process_end(g_hogs[i]);
 }
 
 static void arrive_cold(const char *row, const char *row_wait)

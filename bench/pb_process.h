@@ -20,8 +20,6 @@
  * CPU time is that of the process and of all workers, from their start on.
  */
 
-#include <sys/wait.h>
-
 #include "pb.h"
 
 enum { PB_BIG = 1024 * 1024, PB_SMALL_WINDOW = 512, PB_STARTS = 50 };
@@ -29,16 +27,6 @@ enum { PB_BIG = 1024 * 1024, PB_SMALL_WINDOW = 512, PB_STARTS = 50 };
 static int g_workers;
 
 /* --- CPU time ------------------------------------------------------------- */
-
-static uint64_t pb_children_ns(void)
-{
-    struct rusage usage;
-
-    getrusage(RUSAGE_CHILDREN, &usage);
-    return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-               * 1000000000u
-           + (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
-}
 
 /* The workers' time is known once they have ended. */
 static void end_and_out_cpu(const char *row, pb_span span, double n,
@@ -205,7 +193,8 @@ static void run_p5(void)
 {
     const long n = pb_n(100000) < 10000 ? 10000 : pb_n(100000);
     pb_call *calls = (pb_call *)malloc((size_t)n * sizeof(*calls));
-    long before, i;
+    int64_t before;
+    long i;
 
     PB_CHECK(calls);
     memset(calls, 1, (size_t)n * sizeof(*calls));

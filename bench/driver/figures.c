@@ -50,7 +50,7 @@ static int add_line(const char *name, const char *workload, const char *line,
     figure *cell;
     int threads;
 
-    if (sscanf(line, "%31[^\t]\t%*[^\t]\t%d\t%lf\t%31[^\n]", row, &threads,
+    if (sscanf(line, "%31[^\t]\t%*[^\t]\t%d\t%lf\t%31[^\r\n]", row, &threads,
                &value, unit)
         != 4)
         return 0;

@@ -214,6 +214,14 @@ const row_text plan_rows[] = {
     { NULL, NULL },
 };
 
+/* Workloads that Windows tells nothing of. */
+static const row_text g_linux_only[] = {
+    { "idle", "nobody counts its switches of threads" },
+    { "idle-loop", "nobody counts its switches of threads" },
+    { "W3.hogs", "its hogs are forked" },
+    { NULL, NULL },
+};
+
 enum { MOST_JOBS = 1000, MOST_MORE = 20 };
 
 typedef struct plan {
@@ -222,23 +230,70 @@ typedef struct plan {
     regex_t only;
 } plan;
 
+static const char *runner_of_programs(void)
+{
+    const char *runner = getenv("BENCH_RUNNER");
+
+    return runner && *runner ? runner : NULL;
+}
+
+/* Where libtool has put a program that starts another, that one is meant. */
+void plan_file(char *path, size_t size, const char *program,
+               const char **runner)
+{
+    const char *name = strrchr(program, '/');
+    const int length = (int)strcspn(program, " ");
+
+    *runner = runner_of_programs();
+    if (*runner && name) {
+        snprintf(path, size, "%.*s/.libs/%.*s.exe", (int)(name - program),
+                 program, length - (int)(name + 1 - program), name + 1);
+        if (access(path, R_OK) == 0)
+            return;
+    }
+    snprintf(path, size, "%.*s%s", length, program, *runner ? ".exe" : "");
+    /* What is a script runs by itself. */
+    if (*runner && access(path, R_OK) != 0) {
+        *runner = NULL;
+        snprintf(path, size, "%.*s", length, program);
+    }
+}
+
 static int is_program(const char *command)
 {
+    const char *runner;
     char path[1024];
 
-    snprintf(path, sizeof(path), "%.*s", (int)strcspn(command, " "), command);
-    return access(path, X_OK) == 0;
+    plan_file(path, sizeof(path), command, &runner);
+    return access(path, runner ? R_OK : X_OK) == 0;
+}
+
+/* Why it cannot be measured; NULL: it can. */
+static const char *hindrance(const char *workload)
+{
+    const row_text *one;
+
+    for (one = g_linux_only; one->row && runner_of_programs(); one++)
+        if (strcmp(one->row, workload) == 0)
+            return one->text;
+    return NULL;
 }
 
 static void add_job(plan *p, const implementation *who, const char *workload,
                     int threads)
 {
+    const char *why = hindrance(workload);
     char text[128];
     job *new_job = &p->jobs[p->n];
 
     snprintf(text, sizeof(text), "%s %s %d", who->name, workload, threads);
     if (regexec(&p->only, text, 0, NULL, 0) != 0 || p->n == MOST_JOBS)
         return;
+    if (why) {
+        if (is_program(who->program))
+            fprintf(stderr, "bench: skipped %s: %s\n", text, why);
+        return;
+    }
     new_job->who = who;
     snprintf(new_job->workload, sizeof(new_job->workload), "%s", workload);
     new_job->threads = threads;

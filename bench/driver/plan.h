@@ -2,6 +2,8 @@
 #ifndef BENCH_PLAN_H
 #define BENCH_PLAN_H
 
+#include <stddef.h>
+
 /*
  * plan.h: what is measured: the implementations, and which of the workloads
  * each of them does with how many threads. One job is one process.
@@ -21,6 +23,14 @@ typedef struct job {
     char workload[24];
     int threads;
 } job;
+
+/*
+ * The file of a program of the build folder, as it is to be started, and
+ * *runner, what starts it, or NULL. BENCH_RUNNER is set where the programs are
+ * for Windows and the driver is not.
+ */
+void plan_file(char *path, size_t size, const char *program,
+               const char **runner);
 
 /* What a row of the results tells. */
 typedef struct row_text {

@@ -20,8 +20,10 @@ enum { MOST_TEXT = 64 * 1024, MOST_WORDS = 20 };
 /* In a group of its own, so that what it starts can be killed too. */
 static void become(const job *what, int scale, int out)
 {
-    char *words[MOST_WORDS + 3], *rest = NULL;
-    char command[1024], workload[24], threads[16], text[16];
+    char *words[MOST_WORDS + 4], *rest = NULL;
+    char command[1024], path[1024], run[1024], workload[24], threads[16],
+        text[16];
+    const char *runner;
     int n = 0, null = open("/dev/null", O_RDWR);
 
     setpgid(0, 0);
@@ -32,7 +34,14 @@ static void become(const job *what, int scale, int out)
     snprintf(text, sizeof(text), "%d", scale);
     setenv("PB_SCALE", text, 1);
     snprintf(command, sizeof(command), "%s", what->who->program);
+    plan_file(path, sizeof(path), command, &runner);
+    if (runner) {
+        snprintf(run, sizeof(run), "%s", runner);
+        words[n++] = run;
+    }
     words[n] = strtok_r(command, " ", &rest);
+    if (words[n])
+        words[n] = path;
     while (words[n] && n < MOST_WORDS)
         words[++n] = strtok_r(NULL, " ", &rest);
     snprintf(workload, sizeof(workload), "%s", what->workload);

@@ -112,7 +112,14 @@ static void loop_start(int workers)
 {
     pthread_t thread;
 
+#ifdef _WIN32
+    WSADATA data;
+
+    PB_CHECK(WSAStartup(MAKEWORD(2, 2), &data) == 0);
+    evthread_use_windows_threads();
+#else
     evthread_use_pthreads();
+#endif
     g_base = event_base_new();
     prepare_queue();
     list_start(workers);
