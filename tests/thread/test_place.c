@@ -377,8 +377,10 @@ static void the_end_drains_or_cancels(void)
 int main(int argc, char **argv)
 {
     test_t all[COUNT(tests) + 1];
-    harness_t harness = { "place",         all,    COUNT(all), brood_initialize,
-                          brood_terminate, warm_up };
+    harness_t harness = {
+        "place",         all,     COUNT(all), brood_initialize,
+        brood_terminate, warm_up, NULL
+    };
 
     g_ends[0] = test_in_child(terminate_with_a_daemon, NULL);
     g_ends[1] = test_in_child(terminate_without_a_daemon, NULL);
