@@ -37,6 +37,10 @@ typedef struct gathering_t {
     child_t child[];
 } gathering_t;
 
+_Static_assert(sizeof(gathering_t) <= BROOD__PER_FUTURE
+                   && sizeof(child_t) <= BROOD__PER_FUTURE,
+               "the size of a gathering may wrap");
+
 static void on_token(brood__home_t *home, brood_future_t *future);
 static int help(brood_future_t *future,
                 int (*run)(void *baton, brood_future_t *other), void *baton);

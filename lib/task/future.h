@@ -225,8 +225,13 @@ BROOD__INLINE const char *brood__future_name(const brood_future_t *future)
     return future && future->extra ? future->extra->name : NULL;
 }
 
+/* What a wait for several keeps of each of them, at most, and how many there may
+ * be: with less than that an address space is full of them. */
+#define BROOD__PER_FUTURE   64u
+#define BROOD__FUTURES_MOST (SIZE_MAX / BROOD__PER_FUTURE - 1)
+
 /* What a caller hands in: APR_EINVAL when there is none among `n` where there
- * has to be one, or why no call may be made now. */
+ * has to be one, or too many, or why no call may be made now. */
 apr_status_t brood__futures_check(brood_future_t *const *futures, apr_size_t n);
 
 /* ---- waiting ----------------------------------------------------------- */

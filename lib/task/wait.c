@@ -22,6 +22,8 @@ typedef struct watcher_t {
     atomic_uint through;
 } watcher_t;
 
+_Static_assert(sizeof(watcher_t) <= BROOD__PER_FUTURE, "their size may wrap");
+
 typedef struct set_t {
     brood_future_t *const *futures;
     apr_size_t n;
@@ -129,7 +131,7 @@ apr_status_t brood__futures_check(brood_future_t *const *futures, apr_size_t n)
 {
     apr_size_t i;
 
-    if (!futures && n)
+    if ((!futures && n) || n > BROOD__FUTURES_MOST)
         return APR_EINVAL;
     for (i = 0; i < n; i++)
         if (!futures[i])

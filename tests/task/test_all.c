@@ -50,6 +50,7 @@ static void bad_input_makes_nothing(void)
     brood_future_t *all = (brood_future_t *)(void *)&all;
     brood_future_t *futures[2] = { NULL, NULL };
     pledge_t p = pledge();
+    apr_size_t n;
 
     futures[0] = p.future;
     ASSERT_STATUS(APR_EINVAL, brood_future_all(NULL, futures, 1));
@@ -57,6 +58,10 @@ static void bad_input_makes_nothing(void)
     CU_ASSERT_PTR_NULL(all);
     all = p.future;
     ASSERT_STATUS(APR_EINVAL, brood_future_all(&all, NULL, 1));
+    futures[1] = p.future; /* now only the number is wrong */
+    ASSERT_STATUS(APR_EINVAL, brood_future_all(&all, futures, SIZE_MAX));
+    ASSERT_STATUS(APR_EINVAL, brood_future_wait_all(futures, SIZE_MAX, 0));
+    ASSERT_STATUS(APR_EINVAL, brood_future_wait_any(futures, SIZE_MAX, &n, 0));
     CU_ASSERT_PTR_NULL(all);
     brood_promise_release(p.promise);
     brood_future_release(p.future);
