@@ -71,10 +71,31 @@ static apr_status_t stop_server(const void *in, size_t len,
     return sleep_for_ever(in, len, out);
 }
 
+/* A worker of this worker tells. */
+static apr_status_t breed(const void *in, size_t len, brood_buffer_t **out)
+{
+    brood_process_manager_options_t o = OPTIONS;
+    brood_process_manager_t *m;
+
+    (void)in;
+    (void)len;
+    (void)out;
+    o.max_workers = 1;
+    if (brood_process_manager_get(&m, NULL, 0) != APR_SUCCESS
+        || brood_process_manager_start(m, &o) != APR_SUCCESS
+        || brood_process_manager_submit(NULL, m, "hang_deaf", NULL, 0, NULL)
+               != APR_SUCCESS)
+        abort();
+    for (;;)
+        (void)pause();
+    return APR_SUCCESS; /* never */
+}
+
 static const brood_process_entry_t table[] = {
     { "sleep_for_ever", sleep_for_ever },
     { "hang_deaf", hang_deaf },
     { "stop", stop },
+    { "breed", breed },
     { "stop_server", stop_server },
     { NULL, NULL },
 };
@@ -157,6 +178,11 @@ static void those_that_are_stopped(void)
     expect_none_left("stop");
 }
 
+static void those_that_have_workers_themselves(void)
+{
+    expect_none_left("breed");
+}
+
 static void those_whose_fork_server_is_stopped(void)
 {
     if (!test_variant)
@@ -168,6 +194,7 @@ static const test_t tests[] = {
     TEST(those_that_sleep),
     TEST(those_that_run_with_all_signals_blocked),
     TEST(those_that_are_stopped),
+    TEST(those_that_have_workers_themselves),
     TEST(those_whose_fork_server_is_stopped),
 };
 
