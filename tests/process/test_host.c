@@ -313,14 +313,18 @@ static const test_t tests[] = {
 
 int main(int argc, char **argv)
 {
-    static const harness_t harness = {
-        "host",         tests,         sizeof(tests) / sizeof(tests[0]),
-        apr_initialize, apr_terminate, NULL,
-        "forked"
-    };
+    harness_t harness = { "host",
+                          tests,
+                          sizeof(tests) / sizeof(tests[0]),
+                          apr_initialize,
+                          apr_terminate,
+                          NULL,
+                          NULL };
     size_t i;
 
     brood_process_main(argc, (const char *const *)argv, process_tasks);
+    if (brood__os_can_fork())
+        harness.variant = "forked";
     if (argc != 3 || strncmp(argv[1], "--", 2) != 0)
         return harness_main(&harness, argc, (const char *const *)argv);
     g_method = strcmp(argv[1], "--server") == 0 ? BROOD_START_FORKSERVER
