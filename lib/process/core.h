@@ -349,6 +349,11 @@ unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
 /* Before the supervisor sleeps: arm all, or disarm. True: something is there. */
 int brood__tend_arm(brood_process_manager_t *m, int on);
 
+/* ---- why.c --------------------------------------------------------------- */
+
+/* Once for each run that has given up, if there is more to say than `why`. */
+void brood__say_why(brood_process_manager_t *m, apr_status_t why);
+
 /* ---- bury.c: under the manager's lock ------------------------------------ */
 
 /* It gets no task any more. */

@@ -9,13 +9,10 @@
 
 #include "process/core.h"
 
-#include <stdio.h>
-
 #include <brood/errors.h>
 
 #include "base/alloc.h"
 #include "lineage/life.h"
-#include "observe/log.h"
 #include "process/server.h"
 
 #define HELLO    ((int64_t)60 * 1000000000) /* for a worker to say hello */
@@ -41,9 +38,6 @@ static void start_one(brood_process_manager_t *m, brood__orders_t *ended)
 static void say_started(brood_process_manager_t *m, apr_status_t rv);
 static int rests(brood_process_manager_t *m, int64_t now)
     BROOD__REQUIRES(m->lock);
-static void say_why(brood_process_manager_t *m, apr_status_t why);
-static void describe_death(const brood_process_manager_t *m, char *text,
-                           size_t size);
 static void say_over(brood_process_manager_t *m);
 static void set_alarm(const brood_process_manager_t *m, int64_t now,
                       int64_t *when);
@@ -79,7 +73,7 @@ unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
     m->said = m->why;
     brood__unlock(&m->lock);
     brood__orders_settle(&ended);
-    say_why(m, why);
+    brood__say_why(m, why);
     if (*over)
         say_over(m);
     return n;
@@ -464,39 +458,4 @@ static void say_over(brood_process_manager_t *m)
     if (retire)
         brood__manager_retired(&m->base);
     brood__manager_release(&m->base);
-}
-
-/* Once for each run that has given up. */
-static void say_why(brood_process_manager_t *m, apr_status_t why)
-{
-    char name[200], text[120], death[160] = "";
-
-    if (why != BROOD_ECRASHLOOP && why != BROOD_EMISMATCH)
-        return;
-    if (why == BROOD_ECRASHLOOP)
-        describe_death(m, death, sizeof(death));
-    brood__log(BROOD_LOG_ERROR, "%s: %s%s; it takes no more tasks",
-               brood_process_manager_describe(m, name, sizeof(name)),
-               brood_strerror(why, text, sizeof(text)), death);
-}
-
-/* Nothing, if somebody else has reaped it. Large codes are those of systems
- * that write them so. */
-static void describe_death(const brood_process_manager_t *m, char *text,
-                           size_t size)
-{
-    char why[100];
-
-    if (m->unmade != APR_SUCCESS)
-        (void)snprintf(text, size, "; the last one could not be started: %s",
-                       brood_strerror(m->unmade, why, sizeof(why)));
-    else if (m->how.known && m->how.signal)
-        (void)snprintf(text, size, "; the last one was killed by signal %d",
-                       m->how.signal);
-    else if (m->how.known && (m->how.code < 0 || m->how.code > 255))
-        (void)snprintf(text, size, "; the last one exited with 0x%x",
-                       (unsigned)m->how.code);
-    else if (m->how.known)
-        (void)snprintf(text, size, "; the last one exited with %d",
-                       m->how.code);
 }
