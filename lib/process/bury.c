@@ -62,6 +62,25 @@ void brood__child_bury(brood__child_t *child, const brood__os_exit_t *how,
         brood__process_death(m, how, APR_SUCCESS, ended);
 }
 
+/* One death for all its workers, and none if it had none. Those that nothing
+ * tells of end with their lifeline: their numbers may be others' by now. */
+void brood__server_lost(brood_process_manager_t *m, brood__orders_t *ended)
+{
+    brood__link_t *link;
+
+    BROOD__LIST_EACH (&m->children, link) {
+        brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
+
+        brood__child_doom(child);
+        if (child->started
+            && brood__os_process_watch(&child->process) != BROOD__OS_NO_HANDLE)
+            brood__os_process_kill(&child->process);
+        child->wanted_dead = child->process_ready = 1;
+    }
+    if (m->n_children)
+        brood__process_death(m, NULL, APR_SUCCESS, ended);
+}
+
 /* It had begun. */
 static void lose(brood__child_t *child, uint64_t position,
                  const brood__os_exit_t *how, brood__orders_t *ended)

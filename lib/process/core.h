@@ -369,6 +369,9 @@ void brood__child_salvage(brood__child_t *child, brood__orders_t *ended);
 void brood__child_bury(brood__child_t *child, const brood__os_exit_t *how,
                        brood__orders_t *ended);
 
+/* Their fork server is dead: so are all workers. */
+void brood__server_lost(brood_process_manager_t *m, brood__orders_t *ended);
+
 /* A worker has ended that nobody asked to, or could not be started: when is the
  * next one due, or is this a crash loop? `how`: NULL if `unmade` says why. */
 void brood__process_death(brood_process_manager_t *m,

@@ -42,7 +42,6 @@ static void say_over(brood_process_manager_t *m);
 static void set_alarm(const brood_process_manager_t *m, int64_t now,
                       int64_t *when);
 static void sooner(int64_t *when, int64_t at);
-static void lose_server(brood_process_manager_t *m, brood__orders_t *ended);
 
 unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
                      int *over)
@@ -55,7 +54,7 @@ unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
 
     brood__lock(&m->lock);
     if (m->server && brood__server_tend(m->server, now, thorough))
-        lose_server(m, &ended);
+        brood__server_lost(m, &ended);
     for (link = m->children.next; link != &m->children; link = next) {
         brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
 
@@ -188,25 +187,6 @@ static int has_ended(brood__child_t *child, brood__os_exit_t *how)
     child->process_ready = 0;
     return server ? brood__server_has_ended(server, child, how)
                   : brood__os_process_ended(&child->process, how);
-}
-
-/* One death for all its workers, and none if it had none. Those that nothing
- * tells of end with their lifeline: their numbers may be others' by now. */
-static void lose_server(brood_process_manager_t *m, brood__orders_t *ended)
-{
-    brood__link_t *link;
-
-    BROOD__LIST_EACH (&m->children, link) {
-        brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
-
-        brood__child_doom(child);
-        if (child->started
-            && brood__os_process_watch(&child->process) != BROOD__OS_NO_HANDLE)
-            brood__os_process_kill(&child->process);
-        child->wanted_dead = child->process_ready = 1;
-    }
-    if (m->n_children)
-        brood__process_death(m, NULL, APR_SUCCESS, ended);
 }
 
 static void unwatch(brood__child_t *child)
