@@ -307,6 +307,9 @@ brood__child_t *brood__feed_choose(brood_process_manager_t *m,
 /* Give queued tasks to workers that have room. */
 void brood__feed(brood_process_manager_t *m, brood__orders_t *ended);
 
+/* May it get a task, if it has room? */
+int brood__child_can_take(const brood__child_t *child);
+
 /* Its number of tasks has changed: counts who is busy. */
 void brood__child_crowd(brood__child_t *child, int more);
 

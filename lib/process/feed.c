@@ -25,7 +25,6 @@ static brood__orders_t *next_queue(brood_process_manager_t *m);
 static int hand_over(brood_process_manager_t *m, brood__orders_t *queue,
                      brood__orders_t *ended);
 static unsigned window(const brood__child_t *child);
-static int can_take(const brood__child_t *child);
 static int read_some(brood_process_manager_t *m, brood__orders_t *ended);
 static int take_back(brood_process_manager_t *m);
 
@@ -130,7 +129,7 @@ brood__child_t *brood__feed_choose(brood_process_manager_t *m,
     BROOD__LIST_EACH (&m->children, link) {
         brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
 
-        if (!can_take(child))
+        if (!brood__child_can_take(child))
             continue;
         if (!child->n_out)
             return child;
@@ -141,7 +140,7 @@ brood__child_t *brood__feed_choose(brood_process_manager_t *m,
     return best;
 }
 
-static int can_take(const brood__child_t *child)
+int brood__child_can_take(const brood__child_t *child)
 {
     const int most = child->manager->set.max_tasks;
 
@@ -189,7 +188,7 @@ static int take_back(brood_process_manager_t *m)
     BROOD__LIST_EACH (&m->children, link) {
         brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
 
-        idle |= !child->n_out && can_take(child);
+        idle |= !child->n_out && brood__child_can_take(child);
         if (child->n_out > 1 && child->state == BROOD__CHILD_READY
             && (!most || child->n_out > most->n_out))
             most = child;
