@@ -99,6 +99,8 @@ BROOD__INLINE apr_status_t call_task(brood__worker_t *worker,
     if (BROOD__UNLIKELY(begun))
         brood__histogram_add(&worker->executor->run_time,
                              brood__os_now() - begun);
+    /* First this: else the watchdog would take us for a new task. */
+    brood__store(&worker->running, 0, relaxed);
     brood__store(&worker->ran, brood__load(&worker->ran, relaxed) + 1, relaxed);
     return rv;
 }
@@ -156,7 +158,6 @@ static int get_work(brood__worker_t *worker)
     brood__call_t call;
     int got;
 
-    brood__store(&worker->running, 0, relaxed);
     if (BROOD__UNLIKELY(brood__load(&worker->stuck, relaxed)))
         unstick(worker);
     if (BROOD__UNLIKELY(brood__load(&executor->n_errands, relaxed))
