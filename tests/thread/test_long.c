@@ -2,11 +2,13 @@
 
 /* test_long.c: a task that runs for long is named once, while it still runs. */
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include "thread/pool.h"
 
 static turnstile_t g_lines;
+static pthread_mutex_t g_lock = PTHREAD_MUTEX_INITIALIZER; /* guards g_last */
 static char g_last[300];
 
 static void hear(int level, const char *line, void *unused)
@@ -14,7 +16,9 @@ static void hear(int level, const char *line, void *unused)
     (void)unused;
     if (level != BROOD_LOG_WARNING || !strstr(line, "runs for longer than"))
         return;
+    pthread_mutex_lock(&g_lock);
     snprintf(g_last, sizeof(g_last), "%s", line);
+    pthread_mutex_unlock(&g_lock);
     turnstile_pass(&g_lines);
 }
 
@@ -68,7 +72,9 @@ static void it_is_named_while_it_runs(void)
         options.name = rows[i].name;
         ASSERT_STATUS(APR_SUCCESS, outcome(submit_with(pool, run_until_named,
                                                        &n, &options)));
+        pthread_mutex_lock(&g_lock); /* who watches knows nothing of us */
         CU_ASSERT_STRING_EQUAL(g_last, rows[i].expected);
+        pthread_mutex_unlock(&g_lock);
     }
     drain_and_leave(pool);
     end_listening();
