@@ -282,6 +282,14 @@ BROOD__INLINE int brood__child_answers(brood__child_t *child)
     return brood__load(&response->full, acquire) == position + 1; /* (B) */
 }
 
+/* May one be read now? Under the manager's lock. */
+BROOD__INLINE int brood__child_has_result(brood__child_t *child)
+{
+    return !child->reading && !child->refused
+           && brood__load(&child->answered, relaxed) < child->next
+           && brood__child_answers(child);
+}
+
 /* Have it ring, once, or not; then look again (D). */
 void brood__child_arm(brood__child_t *child);
 void brood__child_disarm(brood__child_t *child);

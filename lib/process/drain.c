@@ -36,9 +36,7 @@ unsigned brood__child_drain(brood__child_t *child, brood__orders_t *ended)
 {
     unsigned n = 0;
 
-    while (!child->reading && !child->refused
-           && brood__load(&child->answered, relaxed) < child->next
-           && brood__child_answers(child) && read_one(child, ended))
+    while (brood__child_has_result(child) && read_one(child, ended))
         n++;
     return n;
 }
@@ -245,6 +243,26 @@ typedef struct poll_t {
     brood__child_t *child;
 } poll_t;
 
+/* Under the lock: what the worker has sent, and what it can do next. */
+static unsigned read_and_feed(brood__child_t *child, brood__orders_t *ended)
+{
+    brood_process_manager_t *m = child->manager;
+    unsigned n = brood__child_drain(child, ended);
+
+    if (n)
+        brood__feed(m, ended);
+    return n;
+}
+
+/* `n` were read, and the lock is free. */
+static int have_read(poll_t *poll, unsigned n, brood__orders_t *ended)
+{
+    brood__orders_settle(ended);
+    if (n)
+        brood__supervisor_polled();
+    return brood__future_settled(poll->future);
+}
+
 static int read_for(poll_t *poll)
 {
     brood_process_manager_t *m = poll->manager;
@@ -252,14 +270,9 @@ static int read_for(poll_t *poll)
     unsigned n;
 
     brood__lock(&m->lock);
-    n = brood__child_drain(poll->child, &ended);
-    if (n)
-        brood__feed(m, &ended);
+    n = read_and_feed(poll->child, &ended);
     brood__unlock(&m->lock);
-    brood__orders_settle(&ended);
-    if (n)
-        brood__supervisor_polled();
-    return brood__future_settled(poll->future);
+    return have_read(poll, n, &ended);
 }
 
 static int arrived(void *baton)
@@ -283,20 +296,15 @@ static int read_at_once(poll_t *poll)
     brood__lock(&m->lock);
     order = brood__order_of(poll->future);
     if (order && order->child) {
-        n = brood__child_drain(order->child, &ended);
+        n = read_and_feed(order->child, &ended);
         order = brood__order_of(poll->future); /* that may let go of the lock */
     }
-    if (n)
-        brood__feed(m, &ended);
     if (order && order->child) {
         poll->child = order->child;
         poll->child->refs++;
     }
     brood__unlock(&m->lock);
-    brood__orders_settle(&ended);
-    if (n)
-        brood__supervisor_polled();
-    return brood__future_settled(poll->future);
+    return have_read(poll, n, &ended);
 }
 
 int brood__process_poll(brood_future_t *future)
@@ -331,11 +339,8 @@ int brood__process_sleep(brood_future_t *future)
     brood__lock(&m->lock);
     order = brood__order_of(future);
     if (order && order->child) {
-        brood__child_t *child = order->child;
-
-        brood__child_arm(child);
-        if (brood__child_drain(child, &ended))
-            brood__feed(m, &ended);
+        brood__child_arm(order->child);
+        (void)read_and_feed(order->child, &ended);
     }
     brood__unlock(&m->lock);
     brood__orders_settle(&ended);

@@ -116,10 +116,7 @@ int brood__tend_arm(brood_process_manager_t *m, int on)
             continue;
         }
         brood__child_arm(child);
-        if (brood__load(&child->answered, relaxed) < child->next
-            && !child->reading && !child->refused
-            && brood__child_answers(child))
-            found = 1;
+        found |= brood__child_has_result(child);
         if (child->state == BROOD__CHILD_STARTING
             && brood__load(&child->up->hello, acquire))
             found = 1;
