@@ -186,6 +186,33 @@ static apr_status_t own_manager(const void *in, size_t len,
     return rv;
 }
 
+/* What "lineage" tells in a worker of this worker, started as the number in `in`
+ * says. */
+static apr_status_t nested(const void *in, size_t len, brood_buffer_t **out)
+{
+    brood_process_manager_options_t o = OPTIONS;
+    brood_process_manager_t *m;
+    brood_future_t *future = NULL;
+    void *value = NULL;
+    apr_status_t rv;
+
+    o.max_workers = 1;
+    o.start_method = atoi(task_words(in, len));
+    rv = brood_process_manager_get(&m, "mine", 0);
+    if (rv == APR_SUCCESS)
+        rv = brood_process_manager_start(m, &o);
+    if (rv == APR_SUCCESS)
+        rv = brood_process_manager_submit(&future, m, "lineage", NULL, 0, NULL);
+    if (rv == APR_SUCCESS)
+        rv = brood_future_get(future, &value, -1);
+    if (rv == APR_SUCCESS)
+        rv = brood_buffer_copy(out, brood_buffer_data(value),
+                               brood_buffer_size(value));
+    (void)brood_future_release(future);
+    (void)brood_process_manager_stop(m, BROOD_STOP_DRAIN, -1);
+    return rv;
+}
+
 /* ---- hostile ones ----------------------------------------------------------- */
 
 brood__up_t *task_up(void)
@@ -263,6 +290,7 @@ const brood_process_entry_t process_tasks[] = {
     { "leak", leak },
     { "no_descriptors", no_descriptors },
     { "own_manager", own_manager },
+    { "nested", nested },
     { "scribble", scribble },
     { "lie", lie },
     { "truncate", task_truncate },

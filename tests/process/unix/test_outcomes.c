@@ -8,96 +8,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* ---- in the worker ---------------------------------------------------------- */
-
-static apr_status_t echo(const void *in, size_t len, brood_buffer_t **out)
-{
-    return brood_buffer_copy(out, in, len);
-}
-
-static apr_status_t leave(const void *in, size_t len, brood_buffer_t **out)
-{
-    (void)len;
-    (void)out;
-    _exit(*(const unsigned char *)in);
-}
-
-static apr_status_t die(const void *in, size_t len, brood_buffer_t **out)
-{
-    const int number = *(const unsigned char *)in;
-
-    (void)len;
-    (void)out;
-    (void)signal(number, SIG_DFL); /* sanitizers catch some */
-    if (number == SIGABRT)
-        abort();
-    (void)raise(number);
-    return APR_SUCCESS;
-}
-
-static apr_status_t wait_for_end(const void *in, size_t len,
-                                 brood_buffer_t **out)
-{
-    (void)in;
-    (void)len;
-    (void)out;
-    while (!brood_task_canceled())
-        (void)usleep(500);
-    return BROOD_ECANCELED;
-}
-
-static apr_status_t flood(const void *in, size_t len, brood_buffer_t **out)
-{
-    (void)in;
-    (void)len;
-    return brood_buffer_make(out, 5001);
-}
-
-static apr_status_t lineage(const void *in, size_t len, brood_buffer_t **out)
-{
-    brood_process_id_t chain[16];
-    apr_size_t n = brood_process_lineage(chain, 16);
-
-    (void)in;
-    (void)len;
-    return brood_buffer_copy(out, chain, n * sizeof(chain[0]));
-}
-
-/* The same, of a worker of this worker. */
-static apr_status_t nested(const void *in, size_t len, brood_buffer_t **out)
-{
-    brood_process_manager_options_t o = OPTIONS;
-    brood_process_manager_t *m;
-    brood_future_t *future = NULL;
-    void *value = NULL;
-    apr_status_t rv;
-
-    o.max_workers = 1;
-    o.start_method = *(const unsigned char *)in;
-    rv = brood_process_manager_get(&m, "mine", 0);
-    if (rv == APR_SUCCESS)
-        rv = brood_process_manager_start(m, &o);
-    if (rv == APR_SUCCESS)
-        rv = brood_process_manager_submit(&future, m, "lineage", in, len, NULL);
-    if (rv == APR_SUCCESS)
-        rv = brood_future_get(future, &value, -1);
-    if (rv == APR_SUCCESS)
-        rv = brood_buffer_copy(out, brood_buffer_data(value),
-                               brood_buffer_size(value));
-    (void)brood_future_release(future);
-    (void)brood_process_manager_stop(m, BROOD_STOP_DRAIN, -1);
-    return rv;
-}
-
-static const brood_process_entry_t table[] = {
-    { "echo", echo },     { "leave", leave },
-    { "die", die },       { "wait_for_end", wait_for_end },
-    { "flood", flood },   { "lineage", lineage },
-    { "nested", nested }, { NULL, NULL },
-};
-
-/* ---- in the host ------------------------------------------------------------ */
-
 static brood_process_manager_t *one_worker(void)
 {
     brood_process_manager_options_t o = OPTIONS;
@@ -109,36 +19,36 @@ static brood_process_manager_t *one_worker(void)
     return process_manager(&o);
 }
 
+#define TEXT(x)   #x
+#define NUMBER(x) TEXT(x)
+
 static void every_end_can_be_told_apart(void)
 {
     enum { NONE = -2 }; /* nothing is known of an end */
     static const struct {
-        const char *function;
-        unsigned char in;
+        const char *function, *in;
         apr_status_t status;
         int code, number;
     } rows[] = {
-        { "leave", 0, BROOD_EWORKERDIED, 0, 0 },
-        { "leave", 1, BROOD_EWORKERDIED, 1, 0 },
-        { "leave", 255, BROOD_EWORKERDIED, 255, 0 },
-        { "die", SIGABRT, BROOD_EWORKERDIED, -1, SIGABRT },
-        { "die", SIGSEGV, BROOD_EWORKERDIED, -1, SIGSEGV },
+        { "exit", "0", BROOD_EWORKERDIED, 0, 0 },
+        { "exit", "1", BROOD_EWORKERDIED, 1, 0 },
+        { "exit", "255", BROOD_EWORKERDIED, 255, 0 },
+        { "raise", NUMBER(SIGABRT), BROOD_EWORKERDIED, -1, SIGABRT },
+        { "raise", NUMBER(SIGSEGV), BROOD_EWORKERDIED, -1, SIGSEGV },
         /* That is how the system takes memory back. */
-        { "die", SIGKILL, BROOD_EWORKERDIED, -1, SIGKILL },
-        { "flood", 0, BROOD_ETOOBIG, NONE, 0 },
-        { "echo", 0, APR_SUCCESS, NONE, 0 },
+        { "raise", NUMBER(SIGKILL), BROOD_EWORKERDIED, -1, SIGKILL },
+        { "flood", "5001", BROOD_ETOOBIG, NONE, 0 },
+        { "echo", "x", APR_SUCCESS, NONE, 0 },
     };
     brood_process_manager_t *m = one_worker();
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        brood_future_t *future = NULL;
+        brood_future_t *future = process_submit(m, rows[i].function,
+                                                rows[i].in);
         int code = NONE, number = 0;
         apr_status_t rv;
 
-        ASSERT_STATUS_FATAL(APR_SUCCESS, brood_process_manager_submit(
-                                             &future, m, rows[i].function,
-                                             &rows[i].in, 1, NULL));
         ASSERT_STATUS(rows[i].status, brood_future_get(future, NULL, -1));
         rv = brood_future_worker_exit(future, &code, &number);
         ASSERT_STATUS(rows[i].code == NONE ? BROOD_ENOTFOUND : APR_SUCCESS, rv);
@@ -171,29 +81,27 @@ static void a_cancel_is_no_overrun(void)
 {
     brood_process_manager_t *m = one_worker();
     brood_task_options_t timed = BROOD_TASK_OPTIONS_INIT;
-    brood_future_t *future = process_submit(m, "wait_for_end", "");
+    brood_future_t *future = process_submit(m, "obey", "");
 
     ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(future));
     ASSERT_STATUS(BROOD_ECANCELED, process_end(future));
     timed.run_timeout = 1000;
-    ASSERT_STATUS(BROOD_EOVERRUN, process_end(process_submit_with(
-                                      m, "wait_for_end", "", &timed)));
+    ASSERT_STATUS(BROOD_EOVERRUN,
+                  process_end(process_submit_with(m, "obey", "", &timed)));
     process_stop(m);
 }
 
 static void a_worker_of_a_worker_knows_its_line(void)
 {
-    unsigned char method;
+    static const char *const methods[] = { "0", "1" }; /* BROOD_START_* */
+    int i;
 
-    for (method = 0; method < 2; method++) {
+    for (i = 0; i < 2; i++) {
         brood_process_manager_t *m = one_worker();
         brood_process_id_t chain[3];
-        brood_future_t *future = NULL;
+        brood_future_t *future = process_submit(m, "nested", methods[i]);
         void *value = NULL;
 
-        ASSERT_STATUS_FATAL(APR_SUCCESS,
-                            brood_process_manager_submit(&future, m, "nested",
-                                                         &method, 1, NULL));
         ASSERT_STATUS(APR_SUCCESS, brood_future_get(future, &value, -1));
         CU_ASSERT_EQUAL_FATAL(brood_buffer_size(value), sizeof(chain));
         memcpy(chain, brood_buffer_data(value), sizeof(chain));
@@ -215,4 +123,4 @@ static const test_t tests[] = {
     TEST_KEEPS(a_worker_of_a_worker_knows_its_line, KEEPS_MEMORY),
 };
 
-PROCESS_MAIN_TABLE("outcomes", tests, table)
+PROCESS_MAIN("outcomes", tests)
