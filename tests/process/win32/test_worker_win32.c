@@ -3,7 +3,7 @@
 /* test_worker_win32.c: worker processes on Windows: what they are given, how
  * they end, and how many there may be. */
 
-#include "process/tasks.h"
+#include "process/attack.h"
 
 #include <winsock2.h>
 #include <windows.h>
@@ -23,17 +23,6 @@ static const char *const words[] = {
     NULL,
 };
 
-static brood_process_manager_t *some_workers(int n)
-{
-    brood_process_manager_options_t o = OPTIONS;
-
-    o.max_workers = o.min_workers = n;
-    o.restart_backoff = 1;
-    o.crash_limit = -1;
-    o.grace = 1000;
-    return process_manager(&o);
-}
-
 static void expect_exit(brood_future_t *future, apr_status_t status, int code)
 {
     int c = -9, s = -9;
@@ -47,7 +36,7 @@ static void expect_exit(brood_future_t *future, apr_status_t status, int code)
 
 static void an_exit_code_may_be_any_number(void)
 {
-    brood_process_manager_t *m = some_workers(1);
+    brood_process_manager_t *m = workers(1);
 
     expect_exit(process_submit(m, "exit", "-1"), BROOD_EWORKERDIED, -1);
     expect_exit(process_submit(m, "exit", "65536"), BROOD_EWORKERDIED, 65536);
@@ -57,7 +46,7 @@ static void an_exit_code_may_be_any_number(void)
 
 static void who_is_killed_was_aborted(void)
 {
-    brood_process_manager_t *m = some_workers(1);
+    brood_process_manager_t *m = workers(1);
     brood_task_options_t options = BROOD_TASK_OPTIONS_INIT;
     brood_future_t *future;
     file_door_t door;
@@ -80,7 +69,7 @@ static void no_other_handle_is_inherited(void)
 {
     enum { N = 100 };
     SECURITY_ATTRIBUTES inherited = { sizeof(inherited), NULL, TRUE };
-    brood_process_manager_t *m = some_workers(1);
+    brood_process_manager_t *m = workers(1);
     long before = process_number(m, "descriptors", NULL);
     HANDLE events[N];
     int i;
@@ -88,7 +77,7 @@ static void no_other_handle_is_inherited(void)
     process_stop(m);
     for (i = 0; i < N; i++)
         events[i] = CreateEventW(&inherited, TRUE, FALSE, NULL);
-    m = some_workers(1);
+    m = workers(1);
     CU_ASSERT_TRUE(process_number(m, "descriptors", NULL) < before + N / 2);
     process_stop(m);
     for (i = 0; i < N; i++)
@@ -99,7 +88,7 @@ static void no_other_handle_is_inherited(void)
 static void there_may_be_more_than_64(void)
 {
     enum { N = 70 };
-    brood_process_manager_t *m = some_workers(N);
+    brood_process_manager_t *m = workers(N);
     brood_future_t *futures[N];
     file_door_t doors[N];
     char name[16];
@@ -283,13 +272,10 @@ static const test_t tests[] = {
 
 int main(int argc, char **argv)
 {
-    static const harness_t harness = {
-        "worker_win32",   tests,           sizeof(tests) / sizeof(tests[0]),
-        brood_initialize, brood_terminate, process_warm_up
-    };
-
     if (argc > 1 && strcmp(argv[1], "--arguments") == 0)
         return compare_arguments();
     brood_process_main(argc, (const char *const *)argv, process_tasks);
-    return harness_main(&harness, argc, (const char *const *)argv);
+    return process_tests("worker_win32", tests,
+                         sizeof(tests) / sizeof(tests[0]), process_warm_up,
+                         argc, argv);
 }
