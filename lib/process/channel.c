@@ -9,6 +9,7 @@
 #include <brood/errors.h>
 
 #include "base/alloc.h"
+#include "task/spin.h"
 
 #define SHORT 4096u                   /* copied under the lock */
 #define RETRY ((int64_t)10 * 1000000) /* ns; when the system refuses */
@@ -47,6 +48,8 @@ int brood__child_send(brood__child_t *child, brood__order_t *order,
     request->size = order->size;
     request->context = order->context;
     brood__store(&request->token, 0, relaxed);
+    if (!child->n_out && order->since - child->idle_since > brood__spin_limit())
+        child->streak = 0;
     order->child = child;
     order->tries++;
     child->served++;

@@ -115,6 +115,9 @@ struct brood__child_t {
     unsigned filling; /* orders in `sent` that are FILLING */
     int refused;      /* it broke the rules: nothing of it is read any more */
     int64_t run;      /* ns of a task, smoothed */
+    uint64_t streak;  /* tasks it has ended without a pause */
+    uint64_t seen;    /* `answered` when `look_at` was set */
+    int stuck;        /* it has not answered since, and has something to do */
     uint64_t served;  /* tasks ever handed to it */
     int64_t idle_since;
     int64_t deadline; /* of the run, of the grace, or of the start; 0: none */
@@ -165,7 +168,12 @@ struct brood_process_manager_t {
     uint64_t n_delayed;
     brood__link_t children;
     unsigned n_children, n_starting, n_ready;
-    int demand; /* one more worker would help */
+    int demand;      /* one more worker would help */
+    int64_t look_at; /* what waits behind others moves if those are stuck; 0:
+                        nothing does while somebody is idle */
+    int tended;      /* the supervisor is here, and sees that by itself */
+    int helped;      /* somebody else has read results */
+    int fill;        /* nobody has: whoever is idle gets something */
     unsigned numbers;
     unsigned deaths; /* in a row */
     int64_t first_death, next_start;
@@ -306,17 +314,29 @@ void brood__child_unref(brood__child_t *child); /* under the lock */
 int brood__process_poll(brood_future_t *future);
 int brood__process_sleep(brood_future_t *future);
 
-/* ---- feed.c: under the manager's lock ------------------------------------ */
+/* ---- choose.c: under the manager's lock ---------------------------------- */
 
-/* The one with the least to do that may take it; NULL: all have enough. */
+/* Who should have it; NULL: nobody has room. */
 brood__child_t *brood__feed_choose(brood_process_manager_t *m,
                                    const brood__order_t *order);
 
-/* Give queued tasks to workers that have room. */
-void brood__feed(brood_process_manager_t *m, brood__orders_t *ended);
-
 /* May it get a task, if it has room? */
 int brood__child_can_take(const brood__child_t *child);
+
+/* Would it begin one more before a sleeping one were awake? */
+int brood__child_is_quick(const brood__child_t *child);
+
+/* The queue is empty. If somebody is idle, and somebody has too much, take some
+ * of that, and queue it again; returns how many. */
+int brood__feed_take_back(brood_process_manager_t *m);
+
+/* The time of `look_at` is over: who has not answered since is stuck. */
+void brood__feed_look(brood_process_manager_t *m);
+
+/* ---- feed.c: under the manager's lock ------------------------------------ */
+
+/* Give queued tasks to workers that have room. */
+void brood__feed(brood_process_manager_t *m, brood__orders_t *ended);
 
 /* Its number of tasks has changed: counts who is busy. */
 void brood__child_crowd(brood__child_t *child, int more);

@@ -38,6 +38,8 @@ unsigned brood__child_drain(brood__child_t *child, brood__orders_t *ended)
 
     while (brood__child_has_result(child) && read_one(child, ended))
         n++;
+    if (n && !child->manager->tended)
+        child->manager->helped = 1;
     return n;
 }
 
@@ -197,6 +199,8 @@ static void finish(brood__child_t *child, brood__order_t *order,
     const apr_status_t status = final_status(order, result->status);
     const int64_t run = (int64_t)result->run_time;
 
+    child->stuck = 0;
+    child->streak++;
     child->run = child->run ? (7 * child->run + run) / 8 : run;
     if (child->state == BROOD__CHILD_READY)
         child->deadline = 0;

@@ -53,6 +53,7 @@ unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
     unsigned n = 0;
 
     brood__lock(&m->lock);
+    m->tended = 1;
     if (m->server && brood__server_tend(m->server, now, thorough))
         brood__server_lost(m, &ended);
     for (link = m->children.next; link != &m->children; link = next) {
@@ -64,7 +65,10 @@ unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
         next = link->next;
         look_after(child, thorough, now, &ended);
     }
+    if (m->look_at && m->look_at <= now)
+        brood__feed_look(m);
     brood__feed(m, &ended);
+    m->fill = m->tended = 0;
     start_some(m, now, &ended);
     *over = rests(m, now);
     set_alarm(m, now, when);
@@ -94,6 +98,7 @@ static void set_alarm(const brood_process_manager_t *m, int64_t now,
     }
     if (m->server)
         sooner(when, brood__server_deadline(m->server));
+    sooner(when, m->look_at);
     if (m->next_start > now)
         sooner(when, m->next_start);
     if (m->set.idle_timeout > 0 && m->n_ready > (unsigned)m->set.min_workers)
