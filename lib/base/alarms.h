@@ -23,7 +23,7 @@
 #define BROOD__ALARM_LEVELS 9
 #define BROOD__ALARM_SLOTS  64
 #define BROOD__ALARM_DENSE  3 /* levels whose slots may hold very many */
-#define BROOD__ALARM_AHEAD  4 /* memory that is asked for at a time */
+#define BROOD__ALARM_AHEAD  8 /* memory that is asked for at a time */
 
 /* Part of whatever has a deadline. Zeroed when it is new. */
 typedef struct brood__alarm_t {

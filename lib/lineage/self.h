@@ -56,7 +56,7 @@ typedef struct brood__memo_t {
 } brood__memo_t;
 
 #define BROOD__MEMOS     4
-#define BROOD__MAGAZINES 2
+#define BROOD__MAGAZINES 3
 
 typedef struct brood__self_t {
     brood__frame_t now;

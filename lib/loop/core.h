@@ -103,6 +103,23 @@ typedef struct brood__rester_t {
     brood__sleep_t sleep;
 } brood__rester_t;
 
+/* A task that is not due yet and has no future; see late.c. */
+typedef struct brood__late_t {
+    union {
+        brood__alarm_t alarm; /* while it is set; its deadline is odd */
+        struct {
+            int64_t deadline;
+            brood__link_t link;
+        } way; /* before and after */
+    } time;
+    brood_task_fn *fn;
+    void *baton;
+    brood__scope_t *scope; /* holds a reference */
+} brood__late_t;
+
+/* Deadlines of `delays` that have this bit belong to one of these. */
+#define BROOD__LATE ((int64_t)1)
+
 /* What the monitor looks at; see watch.c. */
 typedef struct brood__watch_t {
     brood__timer_t timer; /* armed while `on` */
@@ -153,6 +170,8 @@ struct brood_loop_manager_t {
     brood__link_t yielded; /* ready once the present batch has begun */
     unsigned n_yielded;
     brood__link_t errands;  /* to run */
+    brood__link_t late;     /* the same; see late.c */
+    int late_next;          /* the next batch is of these, if there are any */
     brood__link_t untimed;  /* suspended without a deadline, oldest first */
     brood__link_t others;   /* suspended with one, or named already */
     brood__alarms_t alarms; /* of coroutines */
@@ -168,6 +187,7 @@ struct brood_loop_manager_t {
     struct event tick; /* the nearest deadline */
     int ticking;       /* `tick` was added and has not fired */
     atomic_ullong begun, completed, failed, canceled;
+    atomic_ullong by_itself; /* late tasks that were submitted here */
     atomic_uint n_begun, n_suspended;
     atomic_int idle;
     brood__histogram_t wait_time, run_time;
@@ -281,13 +301,15 @@ BROOD__INLINE int brood__loop_is_post(brood_task_fn *fn)
 /* Call what was posted. */
 void brood__loop_call_post(const brood__call_t *call);
 
-/* Give the loop a coroutine or an errand by its link. It must not be able to
+/* Give the loop a coroutine, a late task or an errand by its link. It must not be able to
  * end meanwhile (see ENDS). */
 #define BROOD__ARRIVES_COROUTINE ((uintptr_t)1)
+#define BROOD__ARRIVES_LATE      ((uintptr_t)2)
+#define BROOD__ARRIVES           ((uintptr_t)3)
 void brood__loop_arrive(brood_loop_manager_t *loop, brood__link_t *link,
                         uintptr_t kind);
 
-/* Take all that arrived, onto `ready` and `errands`. */
+/* Take all that arrived, onto `ready` and `errands`, or into `delays`. */
 void brood__loop_take_arrivals(brood_loop_manager_t *loop);
 
 /* Wake the loop if it sleeps, after a fence. */
@@ -313,6 +335,27 @@ void brood__loop_due(brood_loop_manager_t *loop);
 
 /* The loop stops: settle those not yet due. */
 void brood__loop_cancel_delayed(brood_loop_manager_t *loop);
+
+/* ---- late.c --------------------------------------------------------------- */
+
+/* Is a delay all that is asked for? */
+int brood__late_suffices(const brood_task_options_t *options);
+
+/* The delay, in ns, begins now. NULL: memory ran out. */
+brood__late_t *brood__late_make(brood_task_fn *fn, void *baton, int64_t delay);
+void brood__late_unmake(brood__late_t *late);
+
+/* In the lane of the submitter, so a stop waits for us. */
+void brood__late_put(brood_loop_manager_t *loop, brood__late_t *late);
+
+/* The loop's thread: it has arrived; it is taken out of `delays`, being due, or
+ * because the loop stops. */
+void brood__late_set(brood_loop_manager_t *loop, brood__late_t *late);
+void brood__late_due(brood_loop_manager_t *loop, brood__late_t *late);
+void brood__late_cancel(brood_loop_manager_t *loop, brood__late_t *late);
+
+/* Those that are due become calls; returns how many. */
+unsigned brood__late_take(brood_loop_manager_t *loop);
 
 /* ---- life.c -------------------------------------------------------------- */
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * delay.c: tasks that are not due yet.
+ * delay.c: tasks that are not due yet, and have a future. Those without one are
+ * in `delays` too; see late.c.
  *
  * The loop's thread keeps their time, in `delays`. `delayed` of a task says
  * where its entry is, that is the queue's reference to the future and that to
@@ -59,7 +60,7 @@ void brood__loop_delay(brood_loop_manager_t *loop, brood_future_t *future)
 
     brood__purse_spend(&brood__self.purse, future->scope);
     extra->errand.scope = future->scope;
-    extra->alarm.deadline = brood__os_now() + extra->delay;
+    extra->alarm.deadline = (brood__os_now() + extra->delay) & ~BROOD__LATE;
     brood__add(&loop->by_errand, 1, relaxed);
     if (brood__loop_here == loop) {
         brood__store(&extra->delayed, SET, relaxed);
@@ -109,6 +110,11 @@ void brood__loop_errand(brood_loop_manager_t *loop, brood__errand_t *errand)
     brood__list_append(&loop->errands, &errand->link);
 }
 
+static brood__late_t *late_of(brood__alarm_t *alarm)
+{
+    return BROOD__CONTAINER(alarm, brood__late_t, time.alarm);
+}
+
 /* (3), as many as a turn runs: what was just touched is then still cached. What
  * has not been touched for long is asked for some time before it is needed. */
 void brood__loop_due(brood_loop_manager_t *loop)
@@ -120,6 +126,10 @@ void brood__loop_due(brood_loop_manager_t *loop)
            && (alarm = brood__alarms_due(&loop->delays, loop->now))) {
         brood__extra_t *extra = BROOD__CONTAINER(alarm, brood__extra_t, alarm);
 
+        if (alarm->deadline & BROOD__LATE) {
+            brood__late_due(loop, late_of(alarm));
+            continue;
+        }
         if (!move(extra, SET, NONE))
             continue; /* BACK: it is about to arrive */
         loop->n_delayed--;
@@ -138,7 +148,9 @@ void brood__loop_cancel_delayed(brood_loop_manager_t *loop)
     while ((alarm = brood__alarms_pop(&loop->delays))) {
         brood__extra_t *extra = BROOD__CONTAINER(alarm, brood__extra_t, alarm);
 
-        if (move(extra, SET, NONE)) {
+        if (alarm->deadline & BROOD__LATE) {
+            brood__late_cancel(loop, late_of(alarm));
+        } else if (move(extra, SET, NONE)) {
             loop->n_delayed--;
             refuse(loop, extra);
         }

@@ -221,7 +221,8 @@ static void read_counters(brood_loop_manager_t *loop, brood_stats_t *stats)
     begun = brood__load(&loop->begun, relaxed) + undelayed;
     (void)brood__inbox_queued(&loop->inbox, &oldest);
     stats->submitted = brood__inbox_put(&loop->inbox)
-                       + brood__load(&loop->by_errand, relaxed);
+                       + brood__load(&loop->by_errand, relaxed)
+                       + brood__load(&loop->by_itself, relaxed);
     stats->rejected = brood__load(&loop->rejected, relaxed);
     stats->queued = stats->submitted > begun ? stats->submitted - begun : 0;
     stats->running = begun > ended ? begun - ended : 0;

@@ -19,9 +19,20 @@ typedef struct kept_t {
     void *baton;
 } kept_t;
 
+/* What is submitted: a future, a late task, or, with neither, a call. */
+typedef struct entry_t {
+    brood_task_fn *fn;
+    void *baton;
+    brood_future_t *made;
+    brood__late_t *late;
+} entry_t;
+
+static apr_status_t make_entry(brood_loop_manager_t *loop, entry_t *entry,
+                               const brood_task_options_t *options,
+                               int with_future);
+static void unmake_entry(const entry_t *entry);
 static apr_status_t take_in(brood_loop_manager_t *loop, brood__lane_t *lane,
-                            brood_task_fn *fn, void *baton,
-                            brood_future_t *made, const char *type);
+                            const entry_t *entry, const char *type);
 static apr_status_t why_not(brood_loop_manager_t *loop, unsigned rare,
                             const char *type);
 static void tell_type(brood_loop_manager_t *loop, const char *type);
@@ -89,7 +100,7 @@ apr_status_t brood__loop_submit(brood_future_t **future,
                                 const brood_task_options_t *options, int needs)
 {
     const char *type = options ? options->type : NULL;
-    brood_future_t *made = NULL;
+    entry_t entry = { fn, baton, NULL, NULL };
     apr_status_t rv = brood__self_ready();
     brood__lane_t *lane;
 
@@ -98,32 +109,49 @@ apr_status_t brood__loop_submit(brood_future_t **future,
     lane = brood__inbox_lane(&loop->inbox);
     if (!lane)
         return APR_ENOMEM;
-    if (future || needs || ((uintptr_t)fn & BROOD__POST_BIT)) {
-        made = brood__future_make(brood__loop_home(loop), fn, baton,
-                                  needs ? options : NULL);
-        if (!made)
-            return APR_ENOMEM;
-    }
+    if (future || needs || ((uintptr_t)fn & BROOD__POST_BIT))
+        rv = make_entry(loop, &entry, needs ? options : NULL, future != NULL);
+    if (rv != APR_SUCCESS)
+        return rv;
 
-    rv = take_in(loop, lane, fn, baton, made, type);
+    rv = take_in(loop, lane, &entry, type);
     if (BROOD__LIKELY(rv == APR_SUCCESS)) {
         if (future)
-            *future = made;
-        else if (made)
-            brood_future_release(made);
+            *future = entry.made;
+        else if (entry.made)
+            brood_future_release(entry.made);
         return APR_SUCCESS;
     }
-    if (made)
-        brood__future_unmake(made);
+    unmake_entry(&entry);
     if (rv == BROOD_ETASKTYPE)
         tell_type(loop, type);
     return rv;
 }
 
-/* Of a task without a future `made` is NULL. */
+static apr_status_t make_entry(brood_loop_manager_t *loop, entry_t *entry,
+                               const brood_task_options_t *options,
+                               int with_future)
+{
+    if (!with_future && options && brood__late_suffices(options)) {
+        entry->late = brood__late_make(entry->fn, entry->baton,
+                                       options->delay * 1000);
+        return entry->late ? APR_SUCCESS : APR_ENOMEM;
+    }
+    entry->made = brood__future_make(brood__loop_home(loop), entry->fn,
+                                     entry->baton, options);
+    return entry->made ? APR_SUCCESS : APR_ENOMEM;
+}
+
+static void unmake_entry(const entry_t *entry)
+{
+    if (entry->late)
+        brood__late_unmake(entry->late);
+    if (entry->made)
+        brood__future_unmake(entry->made);
+}
+
 static apr_status_t take_in(brood_loop_manager_t *loop, brood__lane_t *lane,
-                            brood_task_fn *fn, void *baton,
-                            brood_future_t *made, const char *type)
+                            const entry_t *entry, const char *type)
 {
     apr_status_t rv = APR_SUCCESS;
     unsigned rare;
@@ -132,9 +160,11 @@ static apr_status_t take_in(brood_loop_manager_t *loop, brood__lane_t *lane,
     rare = brood__load(&loop->inbox.rare, acquire); /* (I) */
     if (BROOD__UNLIKELY(rare != 0))
         rv = why_not(loop, rare, type);
-    if (rv == APR_SUCCESS && made)
-        rv = put_future(loop, lane, made);
-    else if (rv == APR_SUCCESS && !put(loop, lane, fn, baton))
+    if (rv == APR_SUCCESS && entry->made)
+        rv = put_future(loop, lane, entry->made);
+    else if (rv == APR_SUCCESS && entry->late)
+        brood__late_put(loop, entry->late);
+    else if (rv == APR_SUCCESS && !put(loop, lane, entry->fn, entry->baton))
         rv = APR_ENOMEM;
     brood__lane_leave(lane);
     return rv;
@@ -302,21 +332,22 @@ void brood__loop_take_arrivals(brood_loop_manager_t *loop)
         return;
     newest = brood__swap(&loop->arrivals, 0, acquire); /* (G) */
     for (; newest; newest = next) {                    /* turn it around */
-        brood__link_t *link = (brood__link_t *)(newest
-                                                & ~BROOD__ARRIVES_COROUTINE);
+        brood__link_t *link = (brood__link_t *)(newest & ~BROOD__ARRIVES);
 
         next = (uintptr_t)link->next;
         link->next = (brood__link_t *)oldest;
         oldest = newest;
     }
     for (; oldest; oldest = next) {
-        brood__link_t *link = (brood__link_t *)(oldest
-                                                & ~BROOD__ARRIVES_COROUTINE);
+        brood__link_t *link = (brood__link_t *)(oldest & ~BROOD__ARRIVES);
 
         next = (uintptr_t)link->next;
         if (oldest & BROOD__ARRIVES_COROUTINE)
             brood__coroutine_ready(
                 loop, BROOD__CONTAINER(link, brood__coroutine_t, arrival));
+        else if (oldest & BROOD__ARRIVES_LATE)
+            brood__late_set(
+                loop, BROOD__CONTAINER(link, brood__late_t, time.way.link));
         else
             brood__loop_errand(loop,
                                BROOD__CONTAINER(link, brood__errand_t, link));

@@ -166,6 +166,8 @@ static void reset(brood_loop_manager_t *loop)
     brood__list_init(&loop->ready);
     brood__list_init(&loop->yielded);
     brood__list_init(&loop->errands);
+    brood__list_init(&loop->late);
+    loop->late_next = 0;
     brood__list_init(&loop->untimed);
     brood__list_init(&loop->others);
     loop->n_ready = 0;

@@ -43,7 +43,7 @@ void brood__loop_idle(brood_loop_manager_t *loop)
     loop->used = 0;
     brood__loop_expire(loop);
     if (loop->n_ready || !brood__list_empty(&loop->errands)
-        || brood__loop_some(loop))
+        || !brood__list_empty(&loop->late) || brood__loop_some(loop))
         return;
 
     limit = next_limit(loop);

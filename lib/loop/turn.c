@@ -124,14 +124,24 @@ static unsigned run_errands(brood_loop_manager_t *loop)
     return n;
 }
 
+/* From the lanes and of those that are due in turn. */
+static unsigned take_batch(brood_loop_manager_t *loop)
+{
+    unsigned n = 0;
+
+    loop->late_next = !loop->late_next && !brood__list_empty(&loop->late);
+    if (!loop->late_next)
+        n = brood__inbox_take(&loop->inbox, loop->calls, &loop->lane_turn);
+    return n ? n : brood__late_take(loop);
+}
+
 static unsigned run_batch(brood_loop_manager_t *loop)
 {
     unsigned first, share;
 
     if (loop->at == loop->n) {
         loop->at = 0;
-        loop->n = brood__inbox_take(&loop->inbox, loop->calls,
-                                    &loop->lane_turn);
+        loop->n = take_batch(loop);
         if (!loop->n)
             return 0;
     }

@@ -38,6 +38,7 @@ static depot_t g_depots[BROOD__MAGAZINES] = {
     [BROOD__FUTURES] = { .size = sizeof(brood_future_t),
                          .link_at = offsetof(brood_future_t, scope) },
     [BROOD__EXTRAS] = { .size = sizeof(brood__extra_t) },
+    [BROOD__LINES] = { .size = BROOD__LINE },
 };
 
 static brood__magazine_t *own_magazine(unsigned kind);

@@ -26,8 +26,9 @@ typedef struct brood__magazine_t {
     void *item[BROOD__MAGAZINE];
 } brood__magazine_t;
 
-/* Kinds of items; indices of brood__self.magazines. */
-enum { BROOD__FUTURES, BROOD__EXTRAS };
+/* Kinds of items; indices of brood__self.magazines. LINES are for whoever needs
+ * one cache line. */
+enum { BROOD__FUTURES, BROOD__EXTRAS, BROOD__LINES };
 
 /* True: the calling thread's magazine holds one at least. */
 int brood__magazine_refill(unsigned kind);
