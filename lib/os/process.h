@@ -73,9 +73,8 @@ void brood__os_block_free(brood__os_block_t *block);
  * is also the lifeline: when a process ends, however, the other end reads
  * APR_EOF. POSIX: a pair of Unix sockets. Windows: a duplex named pipe with a
  * random name, FILE_FLAG_FIRST_PIPE_INSTANCE and one instance; a handle is
- * duplicated into the other process by the parent (both ways: the parent
- * duplicates out of the worker, which it has PROCESS_DUP_HANDLE for), and its
- * value travels in the message.
+ * duplicated into or out of the worker by the parent, which has
+ * PROCESS_DUP_HANDLE for it, and its value travels in the message.
  */
 typedef struct brood__os_message_t {
     uint32_t what;
@@ -90,6 +89,11 @@ apr_status_t brood__os_channel_make(brood__os_handle_t ends[2]);
 apr_status_t brood__os_channel_send(brood__os_handle_t end,
                                     const brood__os_message_t *message,
                                     brood__os_handle_t handle);
+
+/* 1: what a worker sends is only lent: its handle must stay open until the
+ * parent has received the message, and tells of that. 0: a message has its handle
+ * in itself. */
+int brood__os_channel_lends(void);
 
 /* *handle is the caller's, or BROOD__OS_NO_HANDLE. APR_EAGAIN: nothing is there
  * (unless `wait`), APR_EOF, APR_EMFILE or APR_ENOMEM when its handle got lost

@@ -8,6 +8,8 @@
 
 #include <brood/errors.h>
 
+#include "base/alloc.h"
+
 BROOD__THREAD_LOCAL int brood__worker_runs;
 
 static void unplace(brood_buffer_t *buffer);
@@ -16,6 +18,7 @@ static apr_status_t put_result(brood__response_t *response,
                                brood_buffer_t *out);
 static apr_status_t send_block(brood__response_t *response,
                                const brood_buffer_t *out);
+static apr_status_t hand_over(brood__os_block_t *block);
 
 brood_buffer_t *brood__worker_place(size_t size)
 {
@@ -119,8 +122,6 @@ static apr_status_t put_result(brood__response_t *response, brood_buffer_t *out)
 static apr_status_t send_block(brood__response_t *response,
                                const brood_buffer_t *out)
 {
-    brood__os_message_t message = { BROOD__WIRE_BLOCK, (uint32_t)out->size,
-                                    brood__worker.next };
     brood__os_block_t block;
     apr_status_t rv = brood__os_block_make(&block, out->size);
 
@@ -129,12 +130,57 @@ static apr_status_t send_block(brood__response_t *response,
     memcpy(block.base, out->data, out->size);
     rv = brood__os_block_freeze(&block);
     if (rv == APR_SUCCESS)
-        rv = brood__os_channel_send(
-            brood__os_worker_handle(BROOD__HANDLE_BLOCKS), &message,
-            block.handle);
+        rv = hand_over(&block);
     brood__os_block_free(&block);
     response->place = BROOD__WIRE_IN_BLOCK;
     return rv;
+}
+
+/* What is lent is in the list before anybody can say that it was fetched. */
+static apr_status_t hand_over(brood__os_block_t *block)
+{
+    const brood__os_message_t message = { BROOD__WIRE_BLOCK,
+                                          (uint32_t)block->size,
+                                          brood__worker.next };
+    brood__lent_t *lent = NULL;
+    apr_status_t rv;
+
+    if (brood__os_channel_lends()) {
+        lent = brood__alloc(sizeof(*lent));
+        if (!lent)
+            return APR_ENOMEM;
+    }
+    brood__lock(&brood__worker.lock);
+    rv = brood__os_channel_send(brood__os_worker_handle(BROOD__HANDLE_BLOCKS),
+                                &message, block->handle);
+    if (rv == APR_SUCCESS && lent) {
+        lent->position = message.where;
+        lent->handle = block->handle;
+        lent->next = brood__worker.lent;
+        brood__worker.lent = lent;
+        block->handle = BROOD__OS_NO_HANDLE;
+        lent = NULL;
+    }
+    brood__unlock(&brood__worker.lock);
+    brood__free(lent);
+    return rv;
+}
+
+void brood__worker_fetched(uint64_t position)
+{
+    brood__lent_t **at = &brood__worker.lent, *done, *next;
+
+    brood__lock(&brood__worker.lock);
+    while (*at && (*at)->position > position)
+        at = &(*at)->next;
+    done = *at;
+    *at = NULL;
+    brood__unlock(&brood__worker.lock);
+    for (; done; done = next) {
+        next = done->next;
+        brood__os_handle_close(done->handle);
+        brood__free(done);
+    }
 }
 
 /* The claim of the next lap first: whoever sees `full` may use the slot. */

@@ -23,9 +23,10 @@ static void copy_head(brood__result_t *result, const brood__response_t *from);
 static int read_one(brood__child_t *child, brood__orders_t *ended);
 static apr_status_t fetch(brood__child_t *child, const brood__result_t *result,
                           brood_buffer_t **value) BROOD__NO_ANALYSIS;
+static void say_fetched(brood__child_t *child, uint64_t position);
 static apr_status_t fetch_block(brood__child_t *child,
                                 const brood__result_t *result,
-                                brood_buffer_t **value);
+                                brood_buffer_t **value, int *received);
 static void finish(brood__child_t *child, brood__order_t *order,
                    const brood__result_t *result, brood_buffer_t *value,
                    brood__orders_t *ended);
@@ -105,6 +106,7 @@ static apr_status_t fetch(brood__child_t *child, const brood__result_t *result,
                            ? response->bytes
                            : child->up->arena + result->where;
     brood_process_manager_t *m = child->manager;
+    int received = 0;
     apr_status_t rv;
 
     if (result->status != APR_SUCCESS)
@@ -117,7 +119,7 @@ static apr_status_t fetch(brood__child_t *child, const brood__result_t *result,
         brood__unlock(&m->lock);
     }
     if (result->place == BROOD__WIRE_IN_BLOCK)
-        rv = fetch_block(child, result, value);
+        rv = fetch_block(child, result, value, &received);
     else
         rv = brood_buffer_copy(value, from, result->size);
     if (result->size > SHORT) {
@@ -125,7 +127,18 @@ static apr_status_t fetch(brood__child_t *child, const brood__result_t *result,
         child->reading = 0;
         child->refs--; /* the supervisor's is there while it has a result */
     }
+    if (received && brood__os_channel_lends())
+        say_fetched(child, result->position);
     return rv;
+}
+
+/* No message is left, then, that lends a block up to this one. Under the lock, as
+ * all that is sent there. What is not said or not heard the next makes up for. */
+static void say_fetched(brood__child_t *child, uint64_t position)
+{
+    const brood__os_message_t fetched = { BROOD__WIRE_FETCHED, 0, position };
+
+    (void)brood__os_channel_send(child->watch, &fetched, BROOD__OS_NO_HANDLE);
 }
 
 static void drop_block(brood_buffer_t *buffer)
@@ -160,7 +173,7 @@ static apr_status_t receive_block(brood__child_t *child, uint64_t position,
 /* One that cannot change any more need not be copied. */
 static apr_status_t fetch_block(brood__child_t *child,
                                 const brood__result_t *result,
-                                brood_buffer_t **value)
+                                brood_buffer_t **value, int *received)
 {
     brood__os_block_t *block = brood__alloc(sizeof(*block));
     brood__os_handle_t handle;
@@ -169,6 +182,7 @@ static apr_status_t fetch_block(brood__child_t *child,
 
     if (rv == APR_SUCCESS)
         rv = receive_block(child, result->position, &handle);
+    *received = rv == APR_SUCCESS;
     if (rv == APR_SUCCESS)
         rv = brood__os_block_open(block, handle, result->size, &safe);
     if (rv == APR_EINVAL)

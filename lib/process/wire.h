@@ -124,8 +124,9 @@ typedef struct brood__up_t {
 #define BROOD__WIRE_SIZES                                                      \
     (uint32_t)(sizeof(brood__down_t) * 31 + sizeof(brood__up_t))
 
-/* Messages of the first channel, down. */
-enum { BROOD__WIRE_GO = 1, BROOD__WIRE_TOKEN };
+/* Messages of the first channel, down. FETCHED: all blocks up to that of position
+ * `where`, which were only lent; see brood__os_channel_lends(). */
+enum { BROOD__WIRE_GO = 1, BROOD__WIRE_TOKEN, BROOD__WIRE_FETCHED };
 /* Of the second, both ways: a block of `size` for position `where`. */
 enum { BROOD__WIRE_BLOCK = 16 };
 /* To and from a fork server. */

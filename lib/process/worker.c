@@ -5,8 +5,9 @@
  *
  * Two threads. The main thread runs the tasks, one at a time, in the order of
  * their positions; only it touches the rings. The watch thread waits on the
- * first channel: it raises tokens, and ends the process when the parent ends.
- * `lock` guards what both know: which task runs.
+ * first channel: it raises tokens, closes what was only lent, and ends the process
+ * when the parent ends. `lock` guards what both know: which task runs, and what
+ * is lent.
  */
 
 #include "process/worker.h"
@@ -187,6 +188,8 @@ static void watch(void *unused)
         brood_future_t *task = NULL;
 
         brood__os_handle_close(handle);
+        if (message.what == BROOD__WIRE_FETCHED)
+            brood__worker_fetched(message.where);
         if (message.what != BROOD__WIRE_TOKEN)
             continue;
         brood__lock(&brood__worker.lock);

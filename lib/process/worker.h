@@ -13,6 +13,13 @@
 
 struct brood_future_t;
 
+/* A block that the parent may not have fetched yet. */
+typedef struct brood__lent_t {
+    struct brood__lent_t *next;
+    uint64_t position;
+    brood__os_handle_t handle;
+} brood__lent_t;
+
 typedef struct brood__worker_t {
     brood__os_block_t down_block, up_block;
     brood__down_t *down;
@@ -27,6 +34,7 @@ typedef struct brood__worker_t {
     brood__lock_t lock;
     struct brood_future_t *current; /* under `lock`; and its position */
     uint64_t position;
+    brood__lent_t *lent; /* under `lock`; the last one first */
     brood__thread_t *watcher;
     atomic_int quits; /* it was asked to end: the watch thread ends, too */
 } brood__worker_t;
@@ -44,6 +52,9 @@ brood_buffer_t *brood__worker_place(size_t size);
 /* The task at the present position has ended; releases `out`. */
 void brood__worker_answer(brood__response_t *response, apr_status_t status,
                           brood_buffer_t *out);
+
+/* The parent has the blocks up to that of this position. On the watch thread. */
+void brood__worker_fetched(uint64_t position);
 
 /* The response is filled in. */
 void brood__worker_publish(brood__response_t *response);

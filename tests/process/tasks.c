@@ -171,6 +171,25 @@ static apr_status_t no_descriptors(const void *in, size_t len,
     return APR_SUCCESS;
 }
 
+/* One descriptor of its own, which stays. */
+static apr_status_t keep(const void *in, size_t len, brood_buffer_t **out)
+{
+    brood__os_block_t block;
+
+    return (void)in, (void)len, (void)out, brood__os_block_make(&block, 1);
+}
+
+/* So many bytes, and the n-th request for memory after that fails. */
+static apr_status_t flood_without(const void *in, size_t len,
+                                  brood_buffer_t **out)
+{
+    unsigned n = (unsigned)atoi(task_words(in, len));
+    apr_status_t rv = brood_buffer_make(out, 2000000);
+
+    brood__fault_at(BROOD__FAULT_MEMORY, n);
+    return rv;
+}
+
 /* A manager of this process' own. */
 static apr_status_t own_manager(const void *in, size_t len,
                                 brood_buffer_t **out)
@@ -289,6 +308,8 @@ const brood_process_entry_t process_tasks[] = {
     { "flood", flood },
     { "leak", leak },
     { "no_descriptors", no_descriptors },
+    { "keep", keep },
+    { "flood_without", flood_without },
     { "own_manager", own_manager },
     { "nested", nested },
     { "scribble", scribble },

@@ -5,7 +5,9 @@
 #include "process/attack.h"
 
 #include "os/process.h"
+#include "process/core.h"
 #include "process/tasks_platform.h"
+#include "process/worker.h"
 
 /* ---- in the worker ---------------------------------------------------------- */
 
@@ -32,11 +34,42 @@ static apr_status_t die(const void *in, size_t len, brood_buffer_t **out)
     brood__os_worker_exit(9);
 }
 
+/* Everything of a large answer but the word which says that it is there; then it
+ * holds. */
+static apr_status_t almost_answer(const void *in, size_t len,
+                                  brood_buffer_t **out)
+{
+    const brood__os_message_t message = { BROOD__WIRE_BLOCK, LARGE,
+                                          brood__worker.next };
+    brood__up_t *all = task_up();
+    brood__response_t *response;
+    brood__os_block_t block;
+
+    if (!all || brood__os_block_make(&block, LARGE) != APR_SUCCESS)
+        return APR_EGENERAL;
+    memset(block.base, 'x', LARGE);
+    if (brood__os_block_freeze(&block) != APR_SUCCESS
+        || brood__os_channel_send(brood__os_worker_handle(BROOD__HANDLE_BLOCKS),
+                                  &message, block.handle)
+               != APR_SUCCESS)
+        return APR_EGENERAL;
+    response = &all->response[BROOD__WIRE_SLOT(message.where)];
+    response->status = 0;
+    response->place = BROOD__WIRE_IN_BLOCK;
+    response->size = LARGE;
+    return task_hold(in, len, out);
+}
+
 static const brood_process_entry_t table[] = {
-    { "echo", echo },        { "end_thread", task_end_thread },
-    { "stop", task_stop },   { "deafen", task_deafen },
-    { "spoil", task_spoil }, { "terminate", terminate },
-    { "pid", pid },          { "die", die },
+    { "echo", echo },
+    { "end_thread", task_end_thread },
+    { "stop", task_stop },
+    { "deafen", task_deafen },
+    { "spoil", task_spoil },
+    { "terminate", terminate },
+    { "pid", pid },
+    { "die", die },
+    { "almost_answer", almost_answer },
     { NULL, NULL },
 };
 
@@ -78,6 +111,43 @@ static void what_never_answers_ends_at_its_timeout(void)
         expect_all(m);
     }
     process_stop(m);
+}
+
+/* The last word of "almost_answer", which its worker cannot say any more. */
+static void finish_answer(brood_process_manager_t *m)
+{
+    brood__child_t *child;
+    uint64_t position;
+
+    brood__lock(&m->lock);
+    child = BROOD__CONTAINER(m->children.next, brood__child_t, link);
+    position = brood__load(&child->answered, relaxed);
+    brood__store(&child->up->response[BROOD__WIRE_SLOT(position)].full,
+                 position + 1, release);
+    brood__unlock(&m->lock);
+}
+
+/* To read a result takes nothing of the worker that has given it. */
+static void a_large_result_of_a_stopped_worker_is_read(void)
+{
+    brood_process_manager_t *m = workers(1);
+    const long victim = process_number(m, "pid", "");
+    brood_future_t *future;
+    file_door_t door;
+    void *value = NULL;
+
+    file_door_init(&door, "almost");
+    future = process_submit(m, "almost_answer", door.path);
+    WAIT_UNTIL(file_door_is_open(door.path));
+    process_suspend(victim);
+    finish_answer(m);
+    ASSERT_STATUS(APR_SUCCESS, brood_future_get(future, &value, -1));
+    CU_ASSERT_EQUAL_FATAL(brood_buffer_size(value), LARGE);
+    CU_ASSERT_EQUAL(*(char *)brood_buffer_data(value), 'x');
+    CU_ASSERT_EQUAL(((char *)brood_buffer_data(value))[LARGE - 1], 'x');
+    (void)brood_future_release(future);
+    file_door_fini(&door);
+    kill_and_stop(m);
 }
 
 static void they_can_be_killed_and_stopped(void)
@@ -145,6 +215,7 @@ static void a_drain_ends_though_no_worker_begins(void)
 static const test_t tests[] = {
     TEST_KEEPS(who_is_stopped_while_idle_loses_nothing, KEEPS_MEMORY),
     TEST_KEEPS(what_never_answers_ends_at_its_timeout, KEEPS_MEMORY),
+    TEST_KEEPS(a_large_result_of_a_stopped_worker_is_read, KEEPS_MEMORY),
     TEST_KEEPS(they_can_be_killed_and_stopped, KEEPS_MEMORY),
     TEST_KEEPS(a_spoiled_process_spoils_no_other, KEEPS_MEMORY),
     TEST_KEEPS(the_librarys_end_in_a_task_is_not_the_parents, KEEPS_MEMORY),

@@ -182,6 +182,63 @@ static void a_full_table_of_the_workers_is_told(void)
     process_stop(m);
 }
 
+/* Then its block is still on the way, in front of the next one's, which is not
+ * under the same number: the worker has opened something in between. */
+static void a_large_result_that_cannot_be_read_harms_no_other(void)
+{
+    brood_process_manager_options_t o = OPTIONS;
+    brood_process_manager_t *m;
+    unsigned n = 0, failed = 0;
+    apr_status_t rv;
+    int pending, i;
+
+    o.max_workers = 1;
+    m = process_manager(&o);
+    do {
+        brood_future_t *future = process_submit(m, "flood", "2000000");
+
+        brood__fault_at(BROOD__FAULT_MEMORY, ++n);
+        rv = process_end(future);
+        pending = brood__fault_pending(BROOD__FAULT_MEMORY);
+        brood__fault_at(BROOD__FAULT_MEMORY, 0);
+        CU_ASSERT(rv == APR_SUCCESS || rv == APR_ENOMEM);
+        failed += rv == APR_ENOMEM;
+        for (i = 0; i < 5; i++)
+            ASSERT_STATUS(APR_SUCCESS, process_end(process_submit(
+                                           m, i < 4 ? "empty" : "keep", "")));
+        ASSERT_STATUS(APR_SUCCESS,
+                      process_end(process_submit(m, "flood", "2000000")));
+    } while (!pending && n < 50);
+    CU_ASSERT(failed > 0 && n < 50);
+    process_stop(m);
+}
+
+/* What takes a block of its own fails alone, until it finds all it asks for. */
+static void a_worker_without_memory_tells_it(void)
+{
+    brood_process_manager_options_t o = OPTIONS;
+    unsigned n = 0, failed = 0;
+    apr_status_t large, next;
+    brood_process_manager_t *m;
+    char text[24];
+
+    o.max_workers = 1;
+    m = process_manager(&o);
+    do {
+        (void)snprintf(text, sizeof(text), "%u", ++n);
+        large = process_end(process_submit(m, "flood_without", text));
+        next = process_end(process_submit(m, "empty", NULL));
+        CU_ASSERT(large == APR_SUCCESS || large == APR_ENOMEM);
+        CU_ASSERT(next == APR_SUCCESS || next == APR_ENOMEM);
+        failed += large == APR_ENOMEM;
+    } while ((large == APR_ENOMEM || next == APR_SUCCESS) && n < 20);
+    CU_ASSERT(failed > 0 && n < 20);
+    ASSERT_STATUS(APR_SUCCESS,
+                  process_end(process_submit(m, "flood_without", "0")));
+    process_expect(m, "echo", "x", "x");
+    process_stop(m);
+}
+
 /* No process descriptors: the end of the channel tells of a death. */
 static void deaths_are_seen_without_process_descriptors(void)
 {
@@ -210,6 +267,8 @@ static const test_t tests[] = {
     TEST_KEEPS(why_a_worker_cannot_be_started_is_logged, KEEPS_MEMORY),
     TEST_KEEPS(a_full_table_is_told, KEEPS_MEMORY),
     TEST_KEEPS(a_full_table_of_the_workers_is_told, KEEPS_MEMORY),
+    TEST_KEEPS(a_large_result_that_cannot_be_read_harms_no_other, KEEPS_MEMORY),
+    TEST_KEEPS(a_worker_without_memory_tells_it, KEEPS_MEMORY),
     TEST_KEEPS(deaths_are_seen_without_process_descriptors, KEEPS_MEMORY),
 };
 

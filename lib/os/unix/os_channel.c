@@ -93,6 +93,12 @@ apr_status_t brood__os_channel_send(brood__os_handle_t end,
     return errno == EWOULDBLOCK ? APR_EAGAIN : errno;
 }
 
+/* The kernel has it. */
+int brood__os_channel_lends(void)
+{
+    return 0;
+}
+
 apr_status_t brood__os_channel_receive(brood__os_handle_t end,
                                        brood__os_message_t *message,
                                        brood__os_handle_t *handle, int wait)

@@ -7,11 +7,14 @@
  * and one that would wait is canceled, so that nobody can make us wait. One
  * thread at a time sends at an end, and one receives.
  *
- * A handle in a message is its value in the receiving process, put there by
- * whoever may do so: the parent, which duplicates into the worker what it
- * sends, and out of the worker what it receives. A worker duplicates for itself
- * what it sends; the parent takes that one away. So does a process that has
- * both ends.
+ * A handle in a message is a value. The parent duplicates what it sends into the
+ * worker, where the value is good. A worker sends the value of its own, which
+ * stays open until the parent, the only one who may do so, has duplicated that
+ * out of it. Who has both ends sends a duplicate for himself.
+ *
+ * The parent closes nothing in a worker, though DUPLICATE_CLOSE_SOURCE would do
+ * so on the way: Wine 8 has that done by a thread of the other process, and waits
+ * for ever if it is killed between the beginning of that and its end.
  */
 
 #include "os/win32/os_internal.h"
@@ -39,10 +42,10 @@ struct brood__end_t {
 };
 
 static apr_status_t make_pipe(HANDLE pipe[2]);
-static apr_status_t give(const brood__end_t *end, HANDLE handle,
+static apr_status_t give(brood__os_handle_t object, HANDLE handle,
                          uint64_t *value);
 static int duplicate(HANDLE handle, HANDLE process, HANDLE *copy);
-static void take_back(const brood__end_t *end, uint64_t value);
+static void take_back(brood__os_handle_t object, uint64_t value);
 static apr_status_t take(const brood__end_t *end, uint64_t value,
                          brood__os_handle_t *handle);
 static apr_status_t write_packet(brood__os_handle_t object,
@@ -233,29 +236,31 @@ apr_status_t brood__os_channel_send(brood__os_handle_t end,
     apr_status_t rv = APR_SUCCESS;
 
     if (handle)
-        rv = give(end->end, handle->handle, &packet.handle);
+        rv = give(end, handle->handle, &packet.handle);
     if (rv == APR_SUCCESS)
         rv = write_packet(end, &packet);
     if (rv != APR_SUCCESS && packet.handle)
-        take_back(end->end, packet.handle);
+        take_back(end, packet.handle);
     return rv;
 }
 
-static HANDLE receiver(const brood__end_t *end)
+int brood__os_channel_lends(void)
 {
-    return end->process ? end->process : GetCurrentProcess();
+    return 1;
 }
 
 /* A table that is full may be ours or theirs. Who has filled theirs can be given
  * nothing any more, and is as good as gone. */
-static apr_status_t give(const brood__end_t *end, HANDLE handle,
+static apr_status_t give(brood__os_handle_t object, HANDLE handle,
                          uint64_t *value)
 {
+    const brood__end_t *end = object->end;
     const HANDLE self = GetCurrentProcess();
     apr_status_t rv;
-    HANDLE copy;
+    HANDLE copy = handle;
 
-    if (duplicate(handle, receiver(end), &copy)) {
+    if (object->given
+        || duplicate(handle, end->process ? end->process : self, &copy)) {
         *value = (uint64_t)(uintptr_t)copy;
         return APR_SUCCESS;
     }
@@ -276,10 +281,11 @@ static int duplicate(HANDLE handle, HANDLE process, HANDLE *copy)
                               FALSE, DUPLICATE_SAME_ACCESS);
 }
 
-static void take_back(const brood__end_t *end, uint64_t value)
+/* What was put into a worker that takes no messages ends with that worker. */
+static void take_back(brood__os_handle_t object, uint64_t value)
 {
-    (void)DuplicateHandle(receiver(end), (HANDLE)(uintptr_t)value, NULL, NULL,
-                          0, FALSE, DUPLICATE_CLOSE_SOURCE);
+    if (!object->given && !object->end->process)
+        (void)CloseHandle((HANDLE)(uintptr_t)value);
 }
 
 static apr_status_t write_packet(brood__os_handle_t object,
@@ -330,7 +336,7 @@ apr_status_t brood__os_channel_receive(brood__os_handle_t object,
 }
 
 /* From a worker comes any number at all. One that means "this process" or "this
- * thread" is no handle; of the others it can only lose its own. */
+ * thread" is no handle; the others are only its own. */
 static apr_status_t take(const brood__end_t *end, uint64_t value,
                          brood__os_handle_t *handle)
 {
@@ -344,8 +350,7 @@ static apr_status_t take(const brood__end_t *end, uint64_t value,
         && (brood__table_full()
             || !DuplicateHandle(end->process, (HANDLE)(uintptr_t)value,
                                 GetCurrentProcess(), &ours, 0, FALSE,
-                                DUPLICATE_SAME_ACCESS
-                                    | DUPLICATE_CLOSE_SOURCE)))
+                                DUPLICATE_SAME_ACCESS)))
         return brood__handle_error() == APR_EMFILE ? APR_EMFILE : APR_EINVAL;
     *handle = brood__object_make(ours);
     return *handle ? APR_SUCCESS : APR_ENOMEM;

@@ -84,6 +84,22 @@ static void no_other_handle_is_inherited(void)
         (void)CloseHandle(events[i]);
 }
 
+/* The worker's own is only lent to the parent, who says when he has the block. */
+static void a_large_result_leaves_no_handle_in_its_worker(void)
+{
+    enum { N = 20 };
+    brood_process_manager_t *m = workers(1);
+    long before;
+    int i;
+
+    expect_large(m);
+    before = process_number(m, "descriptors", NULL);
+    for (i = 0; i < N; i++)
+        expect_large(m);
+    WAIT_UNTIL(process_number(m, "descriptors", NULL) < before + N / 2);
+    process_stop(m);
+}
+
 /* All run at once: each is heard, and each is found dead. */
 static void there_may_be_more_than_64(void)
 {
@@ -258,6 +274,7 @@ static void who_was_not_started_by_brood_is_no_worker(void)
 static const test_t tests[] = {
     TEST(an_exit_code_may_be_any_number),
     TEST(who_is_killed_was_aborted),
+    TEST(a_large_result_leaves_no_handle_in_its_worker),
     TEST(no_other_handle_is_inherited),
     /* Room to watch them, and threads of the system's, which stay a while. */
     TEST_KEEPS(there_may_be_more_than_64, KEEPS_ALL),
