@@ -8,6 +8,7 @@
 #include <windows.h>
 
 #include <tlhelp32.h>
+#include <winternl.h>
 
 #include "os/win32/os_internal.h"
 
@@ -205,6 +206,28 @@ void process_suspend(long pid)
         (void)CloseHandle(process);
 }
 
+typedef NTSTATUS WINAPI query_fn(HANDLE process, PROCESSINFOCLASS what,
+                                 void *to, ULONG size, ULONG *length);
+
+/* CreateProcess() is done with it. Whoever is ended before takes Wine's server
+ * with him, up to version 8 at least: receive_fd() in its server/request.c counts
+ * on a process to have a thread. */
+static int is_made(DWORD pid)
+{
+    query_fn *query = (query_fn *)brood__optional("ntdll.dll",
+                                                  "NtQueryInformationProcess");
+    const HANDLE process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE,
+                                       pid);
+    PROCESS_BASIC_INFORMATION about = { 0 };
+
+    if (query && process)
+        (void)query(process, ProcessBasicInformation, &about, sizeof(about),
+                    NULL);
+    if (process)
+        (void)CloseHandle(process);
+    return about.PebBaseAddress != NULL;
+}
+
 size_t process_children(long *pids, size_t max)
 {
     const HANDLE all = CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0);
@@ -217,7 +240,7 @@ size_t process_children(long *pids, size_t max)
         return 0;
     for (more = Process32FirstW(all, &one); more && n < max;
          more = Process32NextW(all, &one))
-        if (one.th32ParentProcessID == self)
+        if (one.th32ParentProcessID == self && is_made(one.th32ProcessID))
             pids[n++] = (long)one.th32ProcessID;
     (void)CloseHandle(all);
     return n;
