@@ -94,6 +94,7 @@ static void a_large_result_leaves_no_handle_in_its_worker(void)
 
     expect_large(m);
     before = process_number(m, "descriptors", NULL);
+    CU_ASSERT_TRUE(before > 0);
     for (i = 0; i < N; i++)
         expect_large(m);
     WAIT_UNTIL(process_number(m, "descriptors", NULL) < before + N / 2);
