@@ -273,10 +273,10 @@ static void who_was_not_started_by_brood_is_no_worker(void)
 }
 
 static const test_t tests[] = {
-    TEST(an_exit_code_may_be_any_number),
-    TEST(who_is_killed_was_aborted),
-    TEST(a_large_result_leaves_no_handle_in_its_worker),
-    TEST(no_other_handle_is_inherited),
+    TEST_KEEPS(an_exit_code_may_be_any_number, KEEPS_MEMORY),
+    TEST_KEEPS(who_is_killed_was_aborted, KEEPS_MEMORY),
+    TEST_KEEPS(a_large_result_leaves_no_handle_in_its_worker, KEEPS_MEMORY),
+    TEST_KEEPS(no_other_handle_is_inherited, KEEPS_MEMORY),
     /* Room to watch them, and threads of the system's, which stay a while. */
     TEST_KEEPS(there_may_be_more_than_64, KEEPS_ALL),
     TEST(arguments_arrive_as_they_were_sent),
