@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { SHORT = 300, BEHIND = 20, ROUNDS = 20, UNREAD = 5000 };
+enum { BEFORE = 300, BEHIND = 20, ROUNDS = 20, UNREAD = 5000 };
 
 static brood_process_manager_t *two_workers(void)
 {
@@ -32,19 +32,19 @@ static void end_all(brood_future_t **futures, unsigned n)
 /* The long one looks like those before it, and what follows is put behind it. */
 static void one_round(brood_process_manager_t *m, int wait_first)
 {
-    brood_future_t *before[SHORT], *after[BEHIND], *last;
+    brood_future_t *before[BEFORE], *after[BEHIND], *last;
     file_door_t door;
     char go[220];
 
     file_door_init(&door, "long");
     (void)snprintf(go, sizeof(go), "%s.go", door.path);
-    submit_empty(m, before, SHORT);
+    submit_empty(m, before, BEFORE);
     if (wait_first)
-        end_all(before, SHORT);
+        end_all(before, BEFORE);
     last = process_submit(m, "hold", door.path);
     submit_empty(m, after, BEHIND);
     if (!wait_first)
-        end_all(before, SHORT);
+        end_all(before, BEFORE);
     end_all(after, BEHIND);
     file_door_open(go);
     ASSERT_STATUS(APR_SUCCESS, process_end(last));
