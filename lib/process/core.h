@@ -338,7 +338,8 @@ void brood__feed_look(brood_process_manager_t *m);
 /* Give queued tasks to workers that have room. */
 void brood__feed(brood_process_manager_t *m, brood__orders_t *ended);
 
-/* Its number of tasks has changed: counts who is busy. */
+/* Its number of tasks has changed: counts who is busy, and tells the supervisor
+ * when it has none and gets no more. */
 void brood__child_crowd(brood__child_t *child, int more);
 
 /* ---- child.c: on the supervisor's thread, under no lock ------------------ */

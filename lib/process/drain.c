@@ -228,13 +228,9 @@ static void finish(brood__child_t *child, brood__order_t *order,
     }
     if (status != APR_SUCCESS)
         value = brood_buffer_release(value);
-    brood__child_crowd(child, -1);
     if (m->set.max_rss)
         child->check_rss = 1;
-    /* It gets no more tasks before the supervisor has looked at it, who may be
-     * asleep: whoever polls for a result may have been the one to read it. */
-    if (!child->n_out && !brood__child_can_take(child))
-        brood__supervisor_wake();
+    brood__child_crowd(child, -1);
     brood__order_unload(order);
     order->bytes = value;
     brood__order_end(order, status, ended);

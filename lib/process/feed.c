@@ -30,8 +30,13 @@ void brood__child_crowd(brood__child_t *child, int more)
     m->running = (uint64_t)((int64_t)m->running + more);
     if (!before == !child->n_out)
         return;
-    if (before)
+    if (before) {
         child->idle_since = brood__os_now();
+        /* It gets no more before the supervisor has looked at it, who may be
+         * asleep: whoever polls, or cancels, may have been who emptied it. */
+        if (!brood__child_can_take(child))
+            brood__supervisor_wake();
+    }
     brood__add(&brood__busy, before ? -1 : 1, relaxed);
     brood__add(&g_crowd, before ? -1 : 1, relaxed);
     /* The parent is to have a CPU, too. */
