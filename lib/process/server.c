@@ -92,7 +92,9 @@ void brood__server_stop(brood__server_t *server)
     brood__free(server);
 }
 
-/* What was sent of a request that failed is overwritten by the next one. */
+/* What was sent of a request that failed is overwritten by the next one. One to
+ * a server that has ended is out, as if it had ended a moment later: the look at
+ * its channel, which is due, finds that. */
 apr_status_t brood__server_fork(brood__server_t *server, brood__child_t *child,
                                 const brood__os_handle_t *theirs)
 {
@@ -103,13 +105,13 @@ apr_status_t brood__server_fork(brood__server_t *server, brood__child_t *child,
     for (; rv == APR_SUCCESS && message.size < BROOD__HANDLES; message.size++)
         rv = brood__os_channel_send(server->channel, &message,
                                     theirs[message.size]);
-    if (rv == APR_SUCCESS) {
-        child->forking = 1;
-        expect_answer(server, child);
-    } else {
+    if (rv != APR_SUCCESS)
         server->ready = 1; /* it may be dead: look */
-    }
-    return rv;
+    if (rv != APR_SUCCESS && rv != APR_EOF)
+        return rv;
+    child->forking = 1;
+    expect_answer(server, child);
+    return APR_SUCCESS;
 }
 
 int brood__server_has_ended(brood__server_t *server, brood__child_t *child,

@@ -1,6 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* test_fork_server.c: a fork server that is stopped, slow or dead. */
+/*
+ * test_fork_server.c: a fork server that is stopped, slow or dead.
+ *
+ * The parent's side of it is compiled here once more, so that a request can be
+ * held up until the server has ended; it comes before that of the core's archive.
+ */
+
+#include "process/server.h"
+
+static apr_status_t send_in_time(brood__os_handle_t end,
+                                 const brood__os_message_t *message,
+                                 brood__os_handle_t handle);
+
+#define BROOD_HELPER           "" /* no modules are loaded */
+#define brood__os_channel_send send_in_time
+#include "process/server.c"
+#undef brood__os_channel_send
 
 #include "process/tasks.h"
 
@@ -10,8 +26,6 @@
 #include <unistd.h>
 
 #include "base/fault.h"
-#include "os/process.h"
-#include "process/server.h"
 #include "process/tasks_platform.h"
 
 #define FOR_EVER ((int64_t)3600 * 1000000000)
@@ -243,6 +257,43 @@ static void a_server_that_cannot_fork_is_asked_again(void)
     process_stop(m);
 }
 
+static atomic_int g_too_late; /* nothing is sent before the server has ended */
+
+static apr_status_t send_in_time(brood__os_handle_t end,
+                                 const brood__os_message_t *message,
+                                 brood__os_handle_t handle)
+{
+    if (brood__load(&g_too_late, relaxed))
+        (void)brood__os_channel_wait(end, -1);
+    return brood__os_channel_send(end, message, handle);
+}
+
+/* However early it does. */
+static void a_server_that_ends_at_once_is_a_crash_loop(void)
+{
+    brood_process_manager_t *m;
+    brood_future_t *future = NULL;
+    int late;
+
+    for (late = 0; late < 2; late++) {
+        (void)setenv("BROOD_TEST_NO_SERVER", "1", 1);
+        brood__store(&g_too_late, late, relaxed);
+        m = workers(1);
+        if (brood_process_manager_submit(&future, m, "echo", "x", 1, NULL)
+            == APR_SUCCESS)
+            ASSERT_STATUS(BROOD_ECRASHLOOP, process_end(future));
+        WAIT_UNTIL(!brood_process_manager_is_running(m));
+        ASSERT_STATUS(BROOD_ECRASHLOOP, brood_process_manager_submit(
+                                            &future, m, "echo", "x", 1, NULL));
+        process_stop(m);
+        (void)unsetenv("BROOD_TEST_NO_SERVER");
+        brood__store(&g_too_late, 0, relaxed);
+        m = workers(1);
+        process_expect(m, "echo", "x", "x");
+        process_stop(m);
+    }
+}
+
 static const test_t tests[] = {
     TEST_KEEPS(a_stopped_server_keeps_nobody_waiting, KEEPS_MEMORY),
     TEST_KEEPS(other_managers_do_not_notice, KEEPS_MEMORY),
@@ -250,6 +301,7 @@ static const test_t tests[] = {
     TEST_KEEPS(a_server_that_dies_is_replaced, KEEPS_MEMORY),
     TEST_KEEPS(a_stopped_server_can_be_stopped_and_killed, KEEPS_MEMORY),
     TEST_KEEPS(a_server_that_cannot_fork_is_asked_again, KEEPS_MEMORY),
+    TEST_KEEPS(a_server_that_ends_at_once_is_a_crash_loop, KEEPS_MEMORY),
 };
 
 int main(int argc, char **argv)
@@ -262,6 +314,9 @@ int main(int argc, char **argv)
                                        process_warm_up,
                                        NULL };
 
+    if (getenv("BROOD_TEST_NO_SERVER") && argc > 1
+        && strcmp(argv[1], BROOD__SERVER_ARG) == 0)
+        return 5;
     if (getenv("BROOD_TEST_NO_FORK"))
         brood__fault_at(BROOD__FAULT_PROCESS, 1);
     brood_process_main(argc, (const char *const *)argv, table);
