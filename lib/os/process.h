@@ -35,7 +35,8 @@ typedef struct brood__os_block_t {
     size_t size;
 } brood__os_block_t;
 
-/* Zeroed, mapped for reading and writing; its size is sealed. */
+/* Zeroed, mapped for reading and writing; its size is sealed. Over the system's
+ * limit of files it is refused, without a signal. */
 apr_status_t brood__os_block_make(brood__os_block_t *block, size_t size);
 
 /* Whoever gets the handle from now on can map it for reading only; our mapping

@@ -80,6 +80,9 @@ void process_close_standard(void);
 int process_most_descriptors(unsigned n);
 int process_least_descriptors(unsigned n);
 
+/* Files of this process have so many bytes at most. 0: cannot be said here. */
+int process_longest_file(unsigned bytes);
+
 /* All signals are blocked in this thread. 0: there are none. */
 int process_block_signals(void);
 

@@ -230,6 +230,27 @@ static int signals_blocked(void)
     return 0;
 }
 
+/* Blocks are files to some systems, and they would end the host for those. */
+static int files_limited(void)
+{
+    brood_process_manager_t *m;
+    brood_future_t *future = NULL;
+    char *bytes = calloc(1, 2000000);
+
+    CHECK(bytes && brood_initialize() == APR_SUCCESS);
+    CHECK(start(&m, NULL, 2) == APR_SUCCESS);
+    if (!process_longest_file(100000))
+        return NOT_HERE;
+    CHECK(brood_process_manager_submit(&future, m, "echo", bytes, 2000000, NULL)
+          == EFBIG);
+    CHECK(!future && echoes(m, 10) && echoes(m, 200000));
+    CHECK(stop(m));
+    CHECK(start(&m, NULL, 2) == EFBIG);
+    brood_terminate();
+    free(bytes);
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(void);
@@ -241,6 +262,7 @@ static const struct {
     { "terminates without stopping", terminates_without_stopping },
     { "started and stopped by all", started_and_stopped_by_all },
     { "signals blocked", signals_blocked },
+    { "files limited", files_limited },
 };
 
 /* ---- the tests -------------------------------------------------------------- */
@@ -301,6 +323,11 @@ static void a_host_that_blocks_all_signals(void)
     run("signals blocked");
 }
 
+static void a_host_whose_files_are_limited(void)
+{
+    run("files limited");
+}
+
 static const test_t tests[] = {
     TEST_KEEPS(a_host_without_standard_descriptors, KEEPS_MEMORY),
     TEST_KEEPS(a_host_that_runs_out_of_descriptors, KEEPS_MEMORY),
@@ -309,6 +336,7 @@ static const test_t tests[] = {
     TEST_KEEPS(a_host_that_terminates_brood_only, KEEPS_MEMORY),
     TEST_KEEPS(a_host_whose_threads_start_and_stop_at_once, KEEPS_MEMORY),
     TEST_KEEPS(a_host_that_blocks_all_signals, KEEPS_MEMORY),
+    TEST_KEEPS(a_host_whose_files_are_limited, KEEPS_MEMORY),
 };
 
 int main(int argc, char **argv)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #define F_SEAL_FUTURE_WRITE 0x0010 /* Linux 5.1 */
 #endif
 
+static int is_over_limit(size_t size);
 static int make_object(void);
 #ifdef F_ADD_SEALS
 static int seal(int fd, int seals);
@@ -30,6 +32,8 @@ apr_status_t brood__os_block_make(brood__os_block_t *block, size_t size)
     memset(block, 0, sizeof(*block));
     if (brood__fault(BROOD__FAULT_DESCRIPTOR))
         return APR_EMFILE;
+    if (is_over_limit(size))
+        return EFBIG;
     block->handle = make_object();
     if (block->handle < 0)
         return errno;
@@ -46,6 +50,16 @@ apr_status_t brood__os_block_make(brood__os_block_t *block, size_t size)
         memset(block, 0, sizeof(*block));
     }
     return rv;
+}
+
+/* For the system a block is a file. Asked for one over the limit of those, it
+ * would answer with SIGXFSZ, which ends the program. */
+static int is_over_limit(size_t size)
+{
+    struct rlimit most;
+
+    return getrlimit(RLIMIT_FSIZE, &most) == 0
+           && most.rlim_cur != RLIM_INFINITY && size > most.rlim_cur;
 }
 
 apr_status_t brood__os_block_read_only(brood__os_block_t *block)

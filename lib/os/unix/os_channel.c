@@ -18,6 +18,7 @@
 #endif
 
 #include "base/fault.h"
+#include "os/unix/os_internal.h"
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* then SO_NOSIGPIPE is set */
@@ -174,17 +175,15 @@ static void close_on_exec(int fd)
  * non-blocking whatever the worker does. */
 apr_status_t brood__os_bell_make(brood__os_handle_t ends[2])
 {
+    apr_status_t rv;
     int i;
 
     if (brood__fault(BROOD__FAULT_DESCRIPTOR))
         return APR_EMFILE;
-    if (pipe(ends) != 0)
-        return errno;
-    for (i = 0; i < 2; i++) {
-        close_on_exec(ends[i]);
+    rv = brood__pipe_make(ends);
+    for (i = 0; rv == APR_SUCCESS && i < 2; i++)
         (void)fcntl(ends[i], F_SETFL, O_NONBLOCK);
-    }
-    return APR_SUCCESS;
+    return rv;
 }
 
 /* A full pipe rings, too. */

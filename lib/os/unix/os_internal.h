@@ -37,6 +37,9 @@ int brood__descriptor_adopt(pid_t pid);
  * -1. 0: it has ended. */
 int brood__descriptor_signal(int descriptor, pid_t pid, int number);
 
+/* os_poll.c: a pipe that no other program inherits. */
+apr_status_t brood__pipe_make(int ends[2]);
+
 /* os_worker.c: is there something to read, or an end, now? */
 int brood__os_readable(int fd);
 

@@ -248,6 +248,16 @@ int process_least_descriptors(unsigned n)
            && (many.rlim_cur == RLIM_INFINITY || many.rlim_cur >= n);
 }
 
+int process_longest_file(unsigned bytes)
+{
+    struct rlimit most;
+
+    if (getrlimit(RLIMIT_FSIZE, &most) != 0)
+        return 0;
+    most.rlim_cur = bytes;
+    return setrlimit(RLIMIT_FSIZE, &most) == 0;
+}
+
 int process_block_signals(void)
 {
     sigset_t all;
