@@ -58,8 +58,8 @@ static int is_over_limit(size_t size)
 {
     struct rlimit most;
 
-    return getrlimit(RLIMIT_FSIZE, &most) == 0
-           && most.rlim_cur != RLIM_INFINITY && size > most.rlim_cur;
+    return getrlimit(RLIMIT_FSIZE, &most) == 0 && most.rlim_cur != RLIM_INFINITY
+           && size > most.rlim_cur;
 }
 
 apr_status_t brood__os_block_read_only(brood__os_block_t *block)
