@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/compiler.h"
+#include "lineage/node.h"
 #include "process/wire.h"
 
 static brood_process_manager_t *one_worker(void)
@@ -401,13 +401,13 @@ static void in_a_thread(void *(*step)(void *), void *manager)
 }
 
 /* What the tasks of one thread owe to the family tree is paid by another, which
- * brood has never seen. The first round fills what is kept for later ones. */
+ * brood has never seen: the first one's node goes. */
 static void a_foreign_thread_may_kill(void)
 {
     int i, j;
 
     for (i = 0; i < 3; i++) {
-        const size_t before = brood__alloc_live();
+        const size_t before = brood__node_count();
         brood_process_manager_t *m = process_manager(NULL);
 
         in_a_thread(submit_some, m);
@@ -415,8 +415,7 @@ static void a_foreign_thread_may_kill(void)
         process_stop(m);
         for (j = 0; j < SOME; j++)
             ASSERT_STATUS(BROOD_ECANCELED, process_end(g_some[j]));
-        if (i > 0)
-            WAIT_UNTIL(brood__alloc_live() <= before);
+        WAIT_UNTIL(brood__node_count() <= before);
     }
 }
 
