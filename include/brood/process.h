@@ -17,13 +17,14 @@
  * @section workers What a worker is
  *
  * It has a family tree, managers and context variables of its own; see
- * brood_process_lineage(). It has standard output and error of its parent,
- * nothing on standard input, none of its parent's other descriptors, default
- * signal dispositions, no blocked signals, but SIGINT is ignored: Ctrl-C is the
- * parent's business. It is the leader of a process group of its own, which the
- * parent kills when the worker has ended. It ends when its parent ends, however
- * that happens; what it forked itself outlives a parent that was killed.
- * Functions run one at a time on its main thread.
+ * brood_process_lineage(). It has standard output and error of its parent, or
+ * /dev/null where that has none, nothing on standard input, none of its
+ * parent's other descriptors, default signal dispositions, no blocked signals,
+ * but SIGINT is ignored: Ctrl-C is the parent's business. It is the leader of a
+ * process group of its own, which the parent kills when the worker has ended.
+ * It ends when its parent ends, however that happens; what it forked itself
+ * outlives a parent that was killed. Functions run one at a time on its main
+ * thread.
  */
 
 /**

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "os/unix/os_internal.h"
 
 #if defined(F_ADD_SEALS) && !defined(F_SEAL_FUTURE_WRITE)
 #define F_SEAL_FUTURE_WRITE 0x0010 /* Linux 5.1 */
@@ -34,7 +35,7 @@ apr_status_t brood__os_block_make(brood__os_block_t *block, size_t size)
         return APR_EMFILE;
     if (is_over_limit(size))
         return EFBIG;
-    block->handle = make_object();
+    block->handle = brood__private(make_object());
     if (block->handle < 0)
         return errno;
     if (ftruncate(block->handle, (off_t)size) != 0)

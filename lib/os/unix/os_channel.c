@@ -37,6 +37,8 @@ static int take_handle(struct msghdr *header);
 
 apr_status_t brood__os_channel_make(brood__os_handle_t ends[2])
 {
+    apr_status_t rv;
+
     if (brood__fault(BROOD__FAULT_DESCRIPTOR))
         return APR_EMFILE;
 #if defined(SOCK_CLOEXEC)
@@ -48,15 +50,16 @@ apr_status_t brood__os_channel_make(brood__os_handle_t ends[2])
     close_on_exec(ends[0]);
     close_on_exec(ends[1]);
 #endif
+    rv = brood__private_pair(ends);
 #ifdef SO_NOSIGPIPE
-    {
+    if (rv == APR_SUCCESS) {
         const int on = 1;
 
         (void)setsockopt(ends[0], SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof(on));
         (void)setsockopt(ends[1], SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof(on));
     }
 #endif
-    return APR_SUCCESS;
+    return rv;
 }
 
 apr_status_t brood__os_channel_send(brood__os_handle_t end,
@@ -159,7 +162,12 @@ static int take_handle(struct msghdr *header)
         if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS
             && part->cmsg_len == CMSG_LEN(sizeof(int)))
             memcpy(&handle, CMSG_DATA(part), sizeof(int));
-    if (handle >= 0 && !MSG_CMSG_CLOEXEC)
+    if (handle < 0)
+        return handle;
+    handle = brood__private(handle);
+    if (handle < 0)
+        header->msg_flags |= MSG_CTRUNC; /* as if the kernel had no room */
+    else if (!MSG_CMSG_CLOEXEC)
         close_on_exec(handle);
     return handle;
 }
@@ -180,7 +188,7 @@ apr_status_t brood__os_bell_make(brood__os_handle_t ends[2])
 
     if (brood__fault(BROOD__FAULT_DESCRIPTOR))
         return APR_EMFILE;
-    rv = brood__pipe_make(ends);
+    rv = brood__private_pipe(ends);
     for (i = 0; rv == APR_SUCCESS && i < 2; i++)
         (void)fcntl(ends[i], F_SETFL, O_NONBLOCK);
     return rv;

@@ -41,7 +41,7 @@
 static int watch_exit(pid_t pid)
 {
     struct kevent change;
-    const int queue = kqueue();
+    const int queue = brood__private(kqueue());
 
     if (queue < 0)
         return -1;
@@ -82,7 +82,7 @@ int brood__descriptor_own(pid_t pid)
 
 int brood__descriptor_pass(pid_t pid)
 {
-    return (int)syscall(SYS_pidfd_open, pid, 0);
+    return brood__private((int)syscall(SYS_pidfd_open, pid, 0));
 }
 
 int brood__descriptor_adopt(pid_t pid)

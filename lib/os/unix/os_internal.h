@@ -37,8 +37,15 @@ int brood__descriptor_adopt(pid_t pid);
  * -1. 0: it has ended. */
 int brood__descriptor_signal(int descriptor, pid_t pid, int number);
 
-/* os_poll.c: a pipe that no other program inherits. */
-apr_status_t brood__pipe_make(int ends[2]);
+/*
+ * os_private.c: what we open is not a standard descriptor. Where those are
+ * closed the next ones would be, and what the host prints would reach a worker.
+ * Takes `fd` over; -1 and errno when there is no other, or when it was. A pair
+ * of them; and a pipe, which no other program inherits.
+ */
+int brood__private(int fd);
+apr_status_t brood__private_pair(int ends[2]);
+apr_status_t brood__private_pipe(int ends[2]);
 
 /* os_worker.c: is there something to read, or an end, now? */
 int brood__os_readable(int fd);

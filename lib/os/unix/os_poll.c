@@ -25,29 +25,15 @@ apr_status_t brood__os_waker_make(brood__os_waker_t *waker)
     if (brood__fault(BROOD__FAULT_DESCRIPTOR))
         return APR_EMFILE;
 #ifdef HAVE_SYS_EVENTFD_H
-    waker->in = waker->out = eventfd(0, EFD_CLOEXEC);
+    waker->in = waker->out = brood__private(eventfd(0, EFD_CLOEXEC));
     return waker->in < 0 ? errno : APR_SUCCESS;
 #else
     int ends[2];
-    const apr_status_t rv = brood__pipe_make(ends);
+    const apr_status_t rv = brood__private_pipe(ends);
 
     waker->out = ends[0];
     waker->in = ends[1];
     return rv;
-#endif
-}
-
-/* Without pipe2() another thread's exec may come in between. */
-apr_status_t brood__pipe_make(int ends[2])
-{
-#ifdef HAVE_PIPE2
-    return pipe2(ends, O_CLOEXEC) != 0 ? errno : APR_SUCCESS;
-#else
-    if (pipe(ends) != 0)
-        return errno;
-    (void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-    (void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    return APR_SUCCESS;
 #endif
 }
 

@@ -68,6 +68,7 @@ int brood__os_path_kind(const char *path)
 apr_status_t brood__os_worker_begin(size_t n)
 {
     size_t i;
+    int fd;
 
     (void)signal(SIGINT, SIG_IGN);
     /* Some are not there on every system: doorbells. */
@@ -77,6 +78,10 @@ apr_status_t brood__os_worker_begin(size_t n)
     if (fcntl(FIRST, F_GETFD) < 0)
         return APR_EINVAL;
     close_above(FIRST + (int)n);
+    /* If the host has none: 0 is there, so these are the next. */
+    for (fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", O_WRONLY);
     return APR_SUCCESS;
 }
 

@@ -25,30 +25,61 @@ static brood_process_manager_t *workers(int n)
     return process_manager(&o);
 }
 
+/* Those that are open in a worker, as "0 1 2 3 ". */
+static const char *descriptors(brood_process_manager_t *m)
+{
+    static char line[200];
+    brood_future_t *future = process_submit(m, "descriptors", NULL);
+    void *value = NULL;
+    size_t size;
+
+    ASSERT_STATUS(APR_SUCCESS, brood_future_get(future, &value, -1));
+    size = brood_buffer_size(value);
+    CU_ASSERT_FATAL(size > 0 && size < sizeof(line));
+    memcpy(line, brood_buffer_data(value), size);
+    line[size] = '\0';
+    (void)brood_future_release(future);
+    return line;
+}
+
 static void only_its_own_descriptors_are_open(void)
 {
     brood_process_manager_t *m;
-    brood_future_t *future;
-    void *value = NULL;
     int inherited = open("/dev/null", O_RDONLY); /* without close-on-exec */
     int high = dup2(inherited, 200);
-    char line[200] = "";
-    const char *number = line;
+    const char *number;
     int most = 0;
 
     m = workers(1);
-    future = process_submit(m, "descriptors", NULL);
-    ASSERT_STATUS(APR_SUCCESS, brood_future_get(future, &value, -1));
-    CU_ASSERT_FATAL(value && brood_buffer_size(value) < sizeof(line));
-    memcpy(line, brood_buffer_data(value), brood_buffer_size(value));
+    number = descriptors(m);
     while (*number)
         most = (int)strtol(number, (char **)(uintptr_t)&number, 10),
         number += *number == ' ';
     CU_ASSERT_TRUE(most >= 7);
     CU_ASSERT_TRUE(most <= 8); /* 0, 1, 2 and six of ours */
-    (void)brood_future_release(future);
     (void)close(inherited);
     (void)close(high);
+    process_stop(m);
+}
+
+/* What is printed where there is no standard output reaches nothing of ours. */
+static void standard_descriptors_that_are_closed_are_none_of_ours(void)
+{
+    const int kept = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10);
+    brood_process_manager_t *m;
+    const char *list;
+    ssize_t printed;
+
+    CU_ASSERT_FATAL(kept >= 0);
+    (void)fflush(stdout);
+    (void)close(STDOUT_FILENO);
+    m = workers(2);
+    list = descriptors(m);
+    printed = write(STDOUT_FILENO, "x", 1);
+    CU_ASSERT_EQUAL(dup2(kept, STDOUT_FILENO), STDOUT_FILENO);
+    (void)close(kept);
+    CU_ASSERT_EQUAL(printed, -1);
+    CU_ASSERT_EQUAL(strncmp(list, "0 1 2 3 ", 8), 0);
     process_stop(m);
 }
 
@@ -123,6 +154,8 @@ static void it_works_though_the_host_reaps_everything(void)
 
 static const test_t tests[] = {
     TEST_KEEPS(only_its_own_descriptors_are_open, KEEPS_MEMORY),
+    TEST_KEEPS(standard_descriptors_that_are_closed_are_none_of_ours,
+               KEEPS_MEMORY),
     TEST_KEEPS(its_name_is_visible, KEEPS_MEMORY),
     TEST_KEEPS(it_works_though_the_host_ignores_its_children, KEEPS_MEMORY),
     TEST_KEEPS(it_works_though_the_host_reaps_everything, KEEPS_MEMORY),
