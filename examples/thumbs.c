@@ -293,8 +293,8 @@ static int finish(const run_t *run, apr_status_t rv)
                 (unsigned long)run->all.n
                     - (unsigned long)(run->made + run->failed));
     printf("%d made, %d failed\n", run->made, run->failed);
-    if (fflush(stdout) != 0) {
-        perror("thumbs: standard output");
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fputs("thumbs: standard output could not be written\n", stderr);
         return 1;
     }
     if (number)
@@ -327,6 +327,19 @@ static int refuse(const char *what, const char *why)
 {
     fprintf(stderr, "thumbs: %s: %s\n", clean(what), why);
     return 2;
+}
+
+/* Where standard descriptors are closed, a thumbnail's file would get the number
+ * of one, and what is printed. */
+static void fill_standard(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
 }
 
 static int open_folders(run_t *run, const char *in, const char *out)
@@ -396,6 +409,7 @@ int main(int argc, char **argv)
     int code;
 
     brood_process_main(argc, (const char *const *)argv, functions);
+    fill_standard();
     cpus = sysconf(_SC_NPROCESSORS_ONLN);
     run.workers = cpus < 1 ? 1 : cpus > MAX_WORKERS ? MAX_WORKERS : (int)cpus;
     run.seconds = 20;
