@@ -91,14 +91,19 @@ static apr_status_t echo(const void *in, size_t len, brood_buffer_t **out)
 /* Into the group "in", and then on and on. */
 static apr_status_t eat(const void *in, size_t len, brood_buffer_t **out)
 {
-    char self[24], *more;
+    static void *volatile last; /* so that none of it is left out */
+    char self[24];
+    void **more;
 
     (void)out;
     (void)snprintf(self, sizeof(self), "%ld", (long)getpid());
     if (!put(task_words(in, len), "cgroup.procs", self))
         return APR_EACCES;
-    while ((more = malloc(MORE)) != NULL)
+    while ((more = malloc(MORE)) != NULL) {
         memset(more, 1, MORE);
+        *more = last;
+        last = more;
+    }
     return APR_ENOMEM;
 }
 
