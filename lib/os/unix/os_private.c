@@ -15,7 +15,7 @@ int brood__private(int fd)
     if (fd < 0 || fd > STDERR_FILENO)
         return fd;
     above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    error = errno;
+    error = errno == EINVAL ? EMFILE : errno; /* none is allowed up there */
     (void)close(fd);
     errno = error;
     return above;
