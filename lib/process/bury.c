@@ -8,6 +8,7 @@
 
 #define FORGET       ((int64_t)10 * 1000000000) /* deaths further apart */
 #define MOST_BACKOFF 6                          /* doublings */
+#define LONGEST      (INT64_MAX / 4)            /* 73 years */
 
 static void lose(brood__child_t *child, uint64_t position,
                  const brood__os_exit_t *how, brood__orders_t *ended);
@@ -138,7 +139,10 @@ void brood__process_death(brood_process_manager_t *m,
     if (!m->deaths++)
         m->first_death = now;
     doublings = m->deaths - 1 > MOST_BACKOFF ? MOST_BACKOFF : m->deaths - 1;
-    m->next_start = now + (m->set.backoff << doublings);
+    m->next_start = now
+                    + (m->set.backoff > LONGEST >> doublings
+                           ? LONGEST
+                           : m->set.backoff << doublings);
     if (m->set.crash_limit >= 0 && m->deaths >= (unsigned)m->set.crash_limit
         && (m->state == BROOD__PM_RUNNING || m->state == BROOD__PM_STOPPING))
         brood__process_stop(m, 1, BROOD_ECRASHLOOP, ended);

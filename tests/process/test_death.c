@@ -214,6 +214,35 @@ static void queued_tasks_of_a_crash_loop_are_told(void)
                   brood_process_manager_stop(m, BROOD_STOP_DRAIN, -1));
 }
 
+/* No number of doublings makes it short. */
+static void the_longest_backoff_is_never_over(void)
+{
+    enum { N = 4 };
+    brood_process_manager_options_t o = OPTIONS;
+    brood_stats_t stats = BROOD_STATS_INIT;
+    brood_process_manager_t *m;
+    brood_future_t *future;
+    int i;
+
+    o.max_workers = o.min_workers = N;
+    o.crash_limit = -1;
+    o.restart_backoff = INT64_MAX / 4000;
+    m = process_manager(&o);
+    do
+        (void)brood_process_manager_stats(m, &stats);
+    while (stats.idle < N);
+    for (i = 0; i < N; i++)
+        ASSERT_STATUS(BROOD_EWORKERDIED,
+                      process_end(process_submit(m, "exit", "1")));
+    future = process_submit(m, "echo", "x");
+    ASSERT_STATUS(APR_TIMEUP, brood_future_wait(future, 1000));
+    ASSERT_STATUS(APR_SUCCESS, brood_process_manager_stats(m, &stats));
+    CU_ASSERT_EQUAL(stats.workers, 0);
+    ASSERT_STATUS(APR_SUCCESS, brood_process_manager_kill(m));
+    ASSERT_STATUS(BROOD_ECANCELED, process_end(future));
+    process_stop(m);
+}
+
 static void a_run_timeout_ends_the_worker(void)
 {
     brood_process_manager_t *m = one_worker();
@@ -286,6 +315,7 @@ static const test_t tests[] = {
     TEST_KEEPS(retries_are_bounded, KEEPS_MEMORY),
     TEST_KEEPS(a_crash_loop_trips_the_brake_and_start_recovers, KEEPS_MEMORY),
     TEST_KEEPS(queued_tasks_of_a_crash_loop_are_told, KEEPS_MEMORY),
+    TEST_KEEPS(the_longest_backoff_is_never_over, KEEPS_MEMORY),
     TEST_KEEPS(a_run_timeout_ends_the_worker, KEEPS_MEMORY),
     TEST_KEEPS(who_ignores_the_request_is_killed_after_the_grace, KEEPS_MEMORY),
     TEST_KEEPS(what_a_worker_started_dies_with_it, KEEPS_MEMORY),
