@@ -230,6 +230,26 @@ static int signals_blocked(void)
     return 0;
 }
 
+/* A host that wants no more descriptors, and has more already. */
+static int descriptors_forbidden(void)
+{
+    brood_process_manager_t *m;
+    brood_future_t *future;
+
+    CHECK(brood_initialize() == APR_SUCCESS);
+    CHECK(start(&m, NULL, 4) == APR_SUCCESS);
+    CHECK(echoes(m, 10) && echoes(m, 2000000));
+    if (!process_most_descriptors(4))
+        return NOT_HERE;
+    CHECK(brood_process_manager_submit(&future, m, "exit", "3", 1, NULL)
+          == APR_SUCCESS);
+    CHECK(brood_future_get(future, NULL, -1) == BROOD_EWORKERDIED);
+    (void)brood_future_release(future);
+    CHECK(echoes(m, 10) && echoes(m, 100000) && stop(m));
+    brood_terminate();
+    return 0;
+}
+
 /* Blocks are files to some systems, and they would end the host for those. */
 static int files_limited(void)
 {
@@ -262,6 +282,7 @@ static const struct {
     { "terminates without stopping", terminates_without_stopping },
     { "started and stopped by all", started_and_stopped_by_all },
     { "signals blocked", signals_blocked },
+    { "descriptors forbidden", descriptors_forbidden },
     { "files limited", files_limited },
 };
 
@@ -323,6 +344,11 @@ static void a_host_that_blocks_all_signals(void)
     run("signals blocked");
 }
 
+static void a_host_that_forbids_more_descriptors(void)
+{
+    run("descriptors forbidden");
+}
+
 static void a_host_whose_files_are_limited(void)
 {
     run("files limited");
@@ -336,6 +362,7 @@ static const test_t tests[] = {
     TEST_KEEPS(a_host_that_terminates_brood_only, KEEPS_MEMORY),
     TEST_KEEPS(a_host_whose_threads_start_and_stop_at_once, KEEPS_MEMORY),
     TEST_KEEPS(a_host_that_blocks_all_signals, KEEPS_MEMORY),
+    TEST_KEEPS(a_host_that_forbids_more_descriptors, KEEPS_MEMORY),
     TEST_KEEPS(a_host_whose_files_are_limited, KEEPS_MEMORY),
 };
 
