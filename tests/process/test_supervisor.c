@@ -23,7 +23,8 @@ static atomic_int g_closed; /* the door is to be closed */
 static turnstile_t g_before;
 static door_t g_door;
 
-/* Its first task is answered, that was read, and it will not ring for more. */
+/* The first task is answered, and that was read. Then the worker does not ring
+ * for the next one: as it is when its ring was heard. */
 static int is_quiet(brood_process_manager_t *m)
 {
     brood__link_t *link;
@@ -31,10 +32,11 @@ static int is_quiet(brood_process_manager_t *m)
 
     brood__lock(&m->lock);
     BROOD__LIST_EACH (&m->children, link) {
-        const brood__child_t *child = BROOD__CONTAINER(link, brood__child_t,
-                                                       link);
+        brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
 
-        quiet = child->served == 1 && !child->n_out && !(child->need & 1);
+        quiet = child->served == 1 && !child->n_out;
+        if (quiet)
+            brood__child_disarm(child);
     }
     brood__unlock(&m->lock);
     return quiet;
