@@ -60,6 +60,17 @@ int brood__worker_rest(brood__worker_t *worker)
     return lie_down(worker);
 }
 
+/* It has found something. A searcher that lost its CPU to another program does
+ * so too, whenever it comes back, and that proves nothing; `end`: when it was to
+ * give up, 0 if it has not looked at the clock yet. */
+static void reward(brood__executor_t *executor, int64_t end, int64_t limit)
+{
+    int score = brood__load(&executor->score, relaxed);
+
+    if (score < SCORE_MAX && (!end || brood__os_now() < end + limit))
+        brood__store(&executor->score, score + 2, relaxed);
+}
+
 /* Poll for as long as a wake-up costs, if that has paid lately, and nobody waits
  * for us to lie down. The score is the searcher's, and there is one. */
 static int search(brood__worker_t *worker)
@@ -82,8 +93,7 @@ static int search(brood__worker_t *worker)
 
         for (int i = 0; i < PER_LOOK; i++) {
             if (brood__executor_some(executor)) {
-                if (score < SCORE_MAX)
-                    brood__store(&executor->score, score + 2, relaxed);
+                reward(executor, end, limit);
                 return 1;
             }
             brood__pause();
