@@ -16,8 +16,8 @@
  * and be woken all the time. What has no room there stays queued until its
  * results are read.
  *
- * Both are guesses. So while somebody is idle and something waits behind others,
- * the supervisor looks again after LOOK. A worker that has not answered since is
+ * Both are guesses. So while something waits behind others, and somebody is idle
+ * or could be started, the supervisor looks again after LOOK. A worker that has not answered since is
  * stuck, and what waits behind it moves. And if nobody but the supervisor reads
  * results, so that the queue moves only when it looks, everybody gets something.
  */
@@ -30,6 +30,7 @@
 #define TINY 300               /* ns; what handing over takes us */
 #define MANY 16                /* in a row */
 
+static int is_quick(const brood__child_t *child, unsigned before);
 static int is_tiny(const brood__child_t *child);
 static int has_room(const brood__child_t *child);
 static brood__child_t *wait_for_room(brood_process_manager_t *m);
@@ -72,11 +73,17 @@ int brood__child_can_take(const brood__child_t *child)
            && !child->check_rss && (!most || child->served < (uint64_t)most);
 }
 
-/* Would it begin one more before a sleeping one were awake? */
 int brood__child_is_quick(const brood__child_t *child)
 {
+    return is_quick(child, child->n_out);
+}
+
+/* Would it begin one that has so many before it sooner than a sleeping worker
+ * were awake? */
+static int is_quick(const brood__child_t *child, unsigned before)
+{
     return child->run > 0 && child->streak >= MANY && !child->stuck
-           && child->n_out * child->run < brood__spin_limit();
+           && before * child->run < brood__spin_limit();
 }
 
 /* And would a second one not help? */
@@ -118,29 +125,34 @@ static unsigned window(const brood__child_t *child)
     return run < 10000 ? BROOD__WIRE_SLOTS : run < 100000 ? 16 : 2;
 }
 
-/* The queue is empty. Is there somebody idle, and somebody with too much? Who is
- * quick may keep it for now. */
+/* The queue is empty. Is there somebody with too much, and somebody idle, or one
+ * more to be had? Who is quick may keep for now what he would be given: else it
+ * would come back to him at once. */
 int brood__feed_take_back(brood_process_manager_t *m)
 {
+    const int more = m->n_ready + m->n_starting < (unsigned)m->set.max_workers;
     brood__child_t *most = NULL;
     brood__link_t *link;
     int idle = 0, quick = 0;
 
-    if (m->n_ready < 2)
+    if (m->n_ready < 2 && !more)
         return 0;
     BROOD__LIST_EACH (&m->children, link) {
         brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
 
-        idle |= !child->n_out && brood__child_can_take(child);
+        idle |= !child->n_out && brood__child_can_take(child)
+                && has_room(child);
         if (child->n_out < 2 || child->state != BROOD__CHILD_READY)
             continue;
-        if (brood__child_is_quick(child))
+        if (is_quick(child, child->n_out - 1))
             quick = 1;
         else if (!most || child->n_out > most->n_out)
             most = child;
     }
-    if (idle && quick)
+    if (quick && (idle || more))
         look_later(m);
+    if (most && !idle && !m->n_starting) /* else one is coming */
+        brood__feed_want_more(m);
     return idle && most ? take_half(most) : 0;
 }
 
@@ -163,6 +175,17 @@ static int take_half(brood__child_t *child)
     }
     child->manager->steals += n;
     return n > 0;
+}
+
+/* ---- one more worker ----------------------------------------------------- */
+
+void brood__feed_want_more(brood_process_manager_t *m)
+{
+    if (m->demand || m->n_ready + m->n_starting >= (unsigned)m->set.max_workers)
+        return;
+    m->demand = 1;
+    if (!m->tended)
+        brood__supervisor_wake();
 }
 
 /* ---- who is stuck -------------------------------------------------------- */

@@ -170,7 +170,7 @@ struct brood_process_manager_t {
     unsigned n_children, n_starting, n_ready;
     int demand;      /* one more worker would help */
     int64_t look_at; /* what waits behind others moves if those are stuck; 0:
-                        nothing does while somebody is idle */
+                        nothing does while others are idle, or may come */
     int tended;      /* the supervisor is here, and sees that by itself */
     int helped;      /* somebody else has read results */
     int fill;        /* nobody has: whoever is idle gets something */
@@ -327,8 +327,12 @@ int brood__child_can_take(const brood__child_t *child);
 int brood__child_is_quick(const brood__child_t *child);
 
 /* The queue is empty. If somebody is idle, and somebody has too much, take some
- * of that, and queue it again; returns how many. */
+ * of that, and queue it again; true if there was any. If nobody is idle, have one
+ * more started. */
 int brood__feed_take_back(brood_process_manager_t *m);
+
+/* One more worker would help, if there may be one. */
+void brood__feed_want_more(brood_process_manager_t *m);
 
 /* The time of `look_at` is over: who has not answered since is stuck. */
 void brood__feed_look(brood_process_manager_t *m);

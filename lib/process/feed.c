@@ -93,15 +93,14 @@ static int hand_over(brood_process_manager_t *m, brood__orders_t *queue,
     return 1;
 }
 
-/* It goes to nobody, or to one that is busy: would one more worker help? */
+/* It goes to nobody, or to one that is busy: would one more worker help? While
+ * `look_at` is set that is seen by then. */
 static void want_more(brood_process_manager_t *m, const brood__child_t *child)
 {
     if ((child && (!child->n_out || brood__child_is_quick(child)))
-        || m->n_ready + m->n_starting >= (unsigned)m->set.max_workers
-        || m->demand || (m->look_at && !m->fill))
+        || (m->look_at && !m->fill))
         return;
-    m->demand = 1;
-    brood__supervisor_wake();
+    brood__feed_want_more(m);
 }
 
 static brood__orders_t *next_queue(brood_process_manager_t *m)

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { BEFORE = 300, BEHIND = 20, ROUNDS = 20, UNREAD = 5000 };
+enum { BEFORE = 300, BEHIND = 20, ROUNDS = 20, UNREAD = 5000, WINDOW = 8 };
 
 static brood_process_manager_t *two_workers(void)
 {
@@ -87,9 +87,56 @@ static void a_flood_that_nobody_waits_for_is_worked_off(void)
     process_stop(m);
 }
 
+static uint64_t workers(brood_process_manager_t *m)
+{
+    brood_stats_t stats = BROOD_STATS_INIT;
+
+    ASSERT_STATUS(APR_SUCCESS, brood_process_manager_stats(m, &stats));
+    return stats.workers;
+}
+
+/* One worker does them all, until the others have been idle for too long. */
+static void flood_one(brood_process_manager_t *m, brood_future_t **window)
+{
+    unsigned n = 0;
+
+    submit_empty(m, window, WINDOW);
+    do {
+        ASSERT_STATUS(APR_SUCCESS, process_end(window[n % WINDOW]));
+        window[n % WINDOW] = process_submit(m, "empty", "");
+    } while (++n < BEFORE || (workers(m) > 1 && n < UNREAD * 10));
+}
+
+/* The one that is left looks quick when the long task comes. */
+static void what_waits_behind_a_long_task_gets_a_new_worker(void)
+{
+    brood_process_manager_options_t o = OPTIONS;
+    brood_process_manager_t *m;
+    brood_future_t *window[WINDOW], *last, *after;
+    file_door_t door;
+    char go[220];
+
+    o.max_workers = 2;
+    o.min_workers = 1;
+    o.idle_timeout = 1000;
+    m = process_manager(&o);
+    file_door_init(&door, "long");
+    (void)snprintf(go, sizeof(go), "%s.go", door.path);
+    flood_one(m, window);
+    last = process_submit(m, "hold", door.path);
+    after = process_submit(m, "empty", "");
+    end_all(window, WINDOW);
+    end_all(&after, 1);
+    file_door_open(go);
+    ASSERT_STATUS(APR_SUCCESS, process_end(last));
+    file_door_fini(&door);
+    process_stop(m);
+}
+
 static const test_t tests[] = {
     TEST_KEEPS(what_waits_behind_a_long_task_moves_to_who_is_idle,
                KEEPS_MEMORY),
+    TEST_KEEPS(what_waits_behind_a_long_task_gets_a_new_worker, KEEPS_MEMORY),
     TEST_KEEPS(a_flood_that_nobody_waits_for_is_worked_off, KEEPS_MEMORY),
 };
 
