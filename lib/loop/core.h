@@ -269,6 +269,10 @@ void brood__loop_idle(brood_loop_manager_t *loop);
 /* Let libevent run what is due, without sleeping. */
 void brood__loop_poll(brood_loop_manager_t *loop);
 
+/* The same, when it was not asked for long. `now` was just read. A loop that
+ * always finds something never sleeps, and the program's events are to run. */
+void brood__loop_share(brood_loop_manager_t *loop);
+
 /* Handlers or a hook ran at the loop's own place: leave nothing of it. */
 void brood__loop_stand(brood_loop_manager_t *loop);
 

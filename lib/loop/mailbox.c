@@ -128,11 +128,14 @@ apr_status_t brood__loop_submit(brood_future_t **future,
     return rv;
 }
 
+/* A late task becomes a call, where it would be taken for a post if its function
+ * had that bit. */
 static apr_status_t make_entry(brood_loop_manager_t *loop, entry_t *entry,
                                const brood_task_options_t *options,
                                int with_future)
 {
-    if (!with_future && options && brood__late_suffices(options)) {
+    if (!with_future && options && brood__late_suffices(options)
+        && !((uintptr_t)entry->fn & BROOD__POST_BIT)) {
         entry->late = brood__late_make(entry->fn, entry->baton,
                                        options->delay * 1000);
         return entry->late ? APR_SUCCESS : APR_ENOMEM;

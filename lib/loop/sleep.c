@@ -18,6 +18,8 @@
 #define PER_LOOK  32  /* polls between two looks at the clock */
 #define MAX_PAUSE 256 /* naps between two tries */
 
+#define POLL 50000 /* ns between two questions to libevent */
+
 /* us; longer sleeps are several. */
 #define LONGEST INT64_C(86400000000)
 
@@ -43,8 +45,10 @@ void brood__loop_idle(brood_loop_manager_t *loop)
     loop->used = 0;
     brood__loop_expire(loop);
     if (loop->n_ready || !brood__list_empty(&loop->errands)
-        || !brood__list_empty(&loop->late) || brood__loop_some(loop))
+        || !brood__list_empty(&loop->late) || brood__loop_some(loop)) {
+        brood__loop_share(loop);
         return;
+    }
 
     limit = next_limit(loop);
     brood__self_rest();
@@ -55,7 +59,14 @@ void brood__loop_idle(brood_loop_manager_t *loop)
     brood__add(&brood__busy, 1, relaxed);
     brood__store(&loop->idle, 0, relaxed);
     loop->now = brood__os_now();
+    brood__loop_share(loop);
     brood__loop_expire(loop);
+}
+
+void brood__loop_share(brood_loop_manager_t *loop)
+{
+    if (loop->now - loop->polled >= POLL)
+        brood__loop_poll(loop);
 }
 
 void brood__loop_poll(brood_loop_manager_t *loop)

@@ -12,7 +12,6 @@
 #include "loop/core.h"
 
 #define SLICE     20000 /* ns between two looks at the clock */
-#define POLL      50000 /* ns between two questions to libevent */
 #define MAX_QUOTA 256
 
 static void look(brood_loop_manager_t *loop);
@@ -72,8 +71,7 @@ static void look(brood_loop_manager_t *loop)
                                             : (unsigned)(SLICE / each);
     loop->used = 0;
     loop->now = now;
-    if (now - loop->polled >= POLL)
-        brood__loop_poll(loop);
+    brood__loop_share(loop);
     brood__loop_expire(loop);
 }
 

@@ -3,6 +3,7 @@
 /* test_late.c: tasks with a delay and without a future. */
 
 #include "base/fault.h"
+#include "loop/core.h"
 #include "loop/looping.h"
 #include "os/os.h"
 #include "task/magazine.h"
@@ -94,6 +95,57 @@ static void they_share_the_loop_with_the_others(void)
     WAIT_UNTIL(brood__load(&with_future, relaxed) == LATES);
     stop_loop();
     CU_ASSERT_EQUAL(calls, LATES);
+}
+
+typedef struct always_t {
+    atomic_uint over, ended;
+} always_t;
+
+static apr_status_t come_again(void *baton, void **result)
+{
+    always_t *always = baton;
+    brood_task_options_t o = after(1);
+
+    (void)result;
+    if (brood__load(&always->over, relaxed))
+        return count_up(&always->ended, result);
+    return brood_loop_manager_submit(NULL, loop, come_again, always, &o);
+}
+
+static void is_over(evutil_socket_t unused, short what, void *always)
+{
+    (void)unused;
+    (void)what;
+    brood__store(&((always_t *)always)->over, 1, relaxed);
+}
+
+static apr_status_t have_an_event(void *always, void **result)
+{
+    static const struct timeval soon = { 0, 20000 };
+    struct event_base *base;
+    apr_status_t rv = brood_loop_manager_event_base(loop, &base);
+
+    (void)result;
+    return rv == APR_SUCCESS
+                   && event_base_once(base, -1, EV_TIMEOUT, is_over, always,
+                                      &soon)
+                          != 0
+               ? APR_EGENERAL
+               : rv;
+}
+
+/* There is always one that is due, so the loop never sleeps. */
+static void the_events_of_the_program_run_all_the_same(void)
+{
+    always_t always = { 0 };
+    int i;
+
+    start_loop();
+    for (i = 0; i < LATES; i++)
+        ASSERT_STATUS(APR_SUCCESS, come_again(&always, NULL));
+    ASSERT_STATUS(APR_SUCCESS, outcome(submit(have_an_event, &always)));
+    WAIT_UNTIL(brood__load(&always.ended, relaxed) == LATES);
+    stop_loop();
 }
 
 /* ---- where they stand ------------------------------------------------------ */
@@ -206,6 +258,23 @@ static void a_refused_one_leaves_nothing(void)
     CU_ASSERT_EQUAL(brood__magazines_live(BROOD__LINES), live);
 }
 
+/* In the lanes the highest bit of a function says that this is a post. Where a
+ * task's may have it too, the task has a future; it is never called here. */
+static void one_that_looks_like_a_post_is_no_call(void)
+{
+    brood_task_fn *fn = (brood_task_fn *)((uintptr_t)nothing | BROOD__POST_BIT);
+    const size_t live = brood__magazines_live(BROOD__LINES);
+    const uint64_t canceled = stats_now().canceled;
+    brood_task_options_t o = after(apr_time_from_sec(3600));
+
+    start_loop();
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_loop_manager_submit(NULL, loop, fn, NULL, &o));
+    CU_ASSERT_EQUAL(brood__magazines_live(BROOD__LINES), live);
+    stop_loop();
+    CU_ASSERT_EQUAL(stats_now().canceled, canceled + 1);
+}
+
 /* As many of them as any test has, so that all memory is there. */
 static void warm_up_late(void)
 {
@@ -225,10 +294,12 @@ static void time_and_again_nothing_is_lost(void);
 static const test_t tests[] = {
     TEST_KEEPS(they_run_when_they_are_due_and_not_before, KEEPS_MEMORY),
     TEST_KEEPS(they_share_the_loop_with_the_others, KEEPS_MEMORY),
+    TEST_KEEPS(the_events_of_the_program_run_all_the_same, KEEPS_MEMORY),
     TEST_KEEPS(they_stand_where_they_were_submitted, KEEPS_MEMORY),
     TEST_KEEPS(a_stop_cancels_what_is_not_due, KEEPS_MEMORY),
     TEST_KEEPS(none_is_lost_between_due_and_run, KEEPS_MEMORY),
     TEST_KEEPS(a_refused_one_leaves_nothing, KEEPS_MEMORY),
+    TEST_KEEPS(one_that_looks_like_a_post_is_no_call, KEEPS_MEMORY),
     TEST_KEEPS(time_and_again_nothing_is_lost, KEEPS_MEMORY),
 };
 
