@@ -256,6 +256,19 @@ static apr_status_t keep(brood__order_t *order)
     return APR_SUCCESS;
 }
 
+/* Nobody took it: he who may have it may have it only with a copy. */
+static apr_status_t keep_queued(brood_process_manager_t *m,
+                                brood__order_t *order, brood__orders_t *ended)
+{
+    if (keep(order) == APR_SUCCESS) {
+        brood__feed(m, ended);
+        return APR_SUCCESS;
+    }
+    brood__order_unlink(order);
+    order->flags &= (uint16_t)~BROOD__ORDER_PLACED;
+    return APR_ENOMEM;
+}
+
 /* Refused: nothing was queued, and the order is the caller's. When this returns
  * otherwise the order may be gone: the caller has the future. */
 static apr_status_t enqueue(brood__order_t *order, size_t len, const char *type)
@@ -285,12 +298,8 @@ static apr_status_t enqueue(brood__order_t *order, size_t len, const char *type)
             put(m, order, &ended);
         order = brood__order_of(future);
         if (order && (order->flags & BROOD__ORDER_BORROWED)
-            && !(order->flags & BROOD__ORDER_FILLING)
-            && keep(order) != APR_SUCCESS) {
-            brood__order_unlink(order);
-            order->flags &= (uint16_t)~BROOD__ORDER_PLACED;
-            rv = APR_ENOMEM;
-        }
+            && !(order->flags & BROOD__ORDER_FILLING))
+            rv = keep_queued(m, order, &ended);
     }
     if (rv == APR_SUCCESS)
         m->submitted++;

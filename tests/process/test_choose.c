@@ -2,6 +2,7 @@
 
 /* test_choose.c: short tasks share a worker, and are not lost behind a long one. */
 
+#include "process/core.h"
 #include "process/tasks.h"
 
 #include <stdio.h>
@@ -133,10 +134,33 @@ static void what_waits_behind_a_long_task_gets_a_new_worker(void)
     process_stop(m);
 }
 
+/* Its payload is copied when it is known that it cannot be borrowed, and that is
+ * when it goes to the worker. Where systems cannot seal memory all are like this. */
+static void a_worker_whose_memory_is_not_sealed_gets_its_task(void)
+{
+    brood_process_manager_options_t o = OPTIONS;
+    brood_process_manager_t *m;
+    brood__link_t *link;
+    char text[200];
+
+    o.max_workers = 1;
+    m = process_manager(&o);
+    process_expect(m, "echo", "first", "first");
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    brood__lock(&m->lock);
+    BROOD__LIST_EACH (&m->children, link)
+        BROOD__CONTAINER(link, brood__child_t, link)->sealed = 0;
+    brood__unlock(&m->lock);
+    process_expect(m, "echo", text, text);
+    process_stop(m);
+}
+
 static const test_t tests[] = {
     TEST_KEEPS(what_waits_behind_a_long_task_moves_to_who_is_idle,
                KEEPS_MEMORY),
     TEST_KEEPS(what_waits_behind_a_long_task_gets_a_new_worker, KEEPS_MEMORY),
+    TEST_KEEPS(a_worker_whose_memory_is_not_sealed_gets_its_task, KEEPS_MEMORY),
     TEST_KEEPS(a_flood_that_nobody_waits_for_is_worked_off, KEEPS_MEMORY),
 };
 
