@@ -17,9 +17,10 @@
  * results are read.
  *
  * Both are guesses. So while something waits behind others, and somebody is idle
- * or could be started, the supervisor looks again after LOOK. A worker that has not answered since is
- * stuck, and what waits behind it moves. And if nobody but the supervisor reads
- * results, so that the queue moves only when it looks, everybody gets something.
+ * or could be started, the supervisor looks again after LOOK. A worker that has
+ * not answered since is stuck, and what waits behind it moves. And if nobody but
+ * the supervisor reads results, so that the queue moves only when it looks,
+ * everybody gets something.
  */
 
 #include "process/core.h"
