@@ -203,8 +203,7 @@ static void look_later(brood_process_manager_t *m)
         child->seen = brood__load(&child->answered, relaxed);
     }
     m->look_at = brood__os_now() + LOOK;
-    if (!m->tended)
-        brood__supervisor_wake_at(m->look_at);
+    brood__supervisor_wake_at(m->look_at);
 }
 
 void brood__feed_look(brood_process_manager_t *m)

@@ -365,7 +365,8 @@ apr_status_t brood__supervisor_ready(void);
 /* Have it look after a manager from now on; it may be looked after already. */
 void brood__supervisor_add(brood_process_manager_t *m);
 
-/* Something is to be done before the time it sleeps until. */
+/* Something is to be done before the time it sleeps until; said by itself, it
+ * sleeps no longer than that. */
 void brood__supervisor_wake(void);
 void brood__supervisor_wake_at(int64_t when);
 

@@ -37,6 +37,8 @@ static atomic_llong g_until;      /* it sleeps until then; -1: for ever, and 0
                                      while it is awake */
 static atomic_uint g_polls;
 static atomic_uint g_dirty; /* something is to be done */
+static BROOD__THREAD_LOCAL int tl_supervises;
+static int64_t g_later; /* the thread's: it has told itself; -1: nothing */
 
 static void supervise(void *unused);
 static void free_supervisor(void);
@@ -105,6 +107,10 @@ void brood__supervisor_wake_at(int64_t when)
 {
     long long until = brood__load(&g_until, seq_cst);
 
+    if (tl_supervises && when > 0) {
+        g_later = g_later < 0 || when < g_later ? when : g_later;
+        return;
+    }
     if (until > 0 && when > until)
         return; /* early enough */
     brood__store(&g_dirty, 1, seq_cst);
@@ -127,10 +133,13 @@ static void supervise(void *unused)
 
     (void)unused;
     brood__self_library(NULL);
+    tl_supervises = 1;
     while (take_joins(&list) || list) {
         now = brood__os_now();
-        when = -1;
+        when = g_later = -1;
         n = tend_all(&list, &when, now - last >= DEATHS_EVERY);
+        if (g_later >= 0 && (when < 0 || g_later < when))
+            when = g_later;
         if (now - last >= DEATHS_EVERY)
             last = now;
         if (n >= MANY)
