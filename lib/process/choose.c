@@ -11,10 +11,10 @@
  *
  * While tasks come fast, a worker that sleeps is not woken for what one that is
  * awake will have begun before: the tasks in front of it, each as long as they
- * last were, take less than a wake-up does. And where a task takes less than handing it over, one
- * worker has them all: a second one would only take the CPU from us, and sleep
- * and be woken all the time. What has no room there stays queued until its
- * results are read.
+ * last were, take less than a wake-up does. And where a task takes less than
+ * handing it over, one worker has them all: a second one would only take the CPU
+ * from us, and sleep and be woken all the time. What has no room there stays
+ * queued until its results are read.
  *
  * Both are guesses. So while something waits behind others, and somebody is idle
  * or could be started, the supervisor looks again after LOOK. A worker that has

@@ -365,6 +365,13 @@ apr_status_t brood__supervisor_ready(void);
 /* Have it look after a manager from now on; it may be looked after already. */
 void brood__supervisor_add(brood_process_manager_t *m);
 
+/* *when: a time, or -1, never; brought forward to `at`, if that is not 0. */
+BROOD__INLINE void brood__sooner(int64_t *when, int64_t at)
+{
+    if (at && (*when < 0 || at < *when))
+        *when = at;
+}
+
 /* Something is to be done before the time it sleeps until; said by itself, it
  * sleeps no longer than that. */
 void brood__supervisor_wake(void);

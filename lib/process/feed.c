@@ -128,8 +128,8 @@ static int read_some(brood_process_manager_t *m, brood__orders_t *ended)
     BROOD__LIST_EACH (&m->children, link) {
         brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
 
-        if (child->state == BROOD__CHILD_READY && !child->reading
-            && child->n_out && brood__child_answers(child))
+        if (child->state == BROOD__CHILD_READY
+            && brood__child_has_result(child))
             return brood__child_drain(child, ended) > 0;
     }
     return 0;

@@ -38,7 +38,7 @@ static atomic_llong g_until;      /* it sleeps until then; -1: for ever, and 0
 static atomic_uint g_polls;
 static atomic_uint g_dirty; /* something is to be done */
 static BROOD__THREAD_LOCAL int tl_supervises;
-static int64_t g_later; /* the thread's: it has told itself; -1: nothing */
+static int64_t g_when; /* the thread's: when to look again; -1: never */
 
 static void supervise(void *unused);
 static void free_supervisor(void);
@@ -108,7 +108,7 @@ void brood__supervisor_wake_at(int64_t when)
     long long until = brood__load(&g_until, seq_cst);
 
     if (tl_supervises && when > 0) {
-        g_later = g_later < 0 || when < g_later ? when : g_later;
+        brood__sooner(&g_when, when);
         return;
     }
     if (until > 0 && when > until)
@@ -128,7 +128,7 @@ void brood__supervisor_polled(void)
 static void supervise(void *unused)
 {
     brood_process_manager_t *list = NULL;
-    int64_t period = 0, when, now, last = 0;
+    int64_t period = 0, now, last = 0;
     unsigned n;
 
     (void)unused;
@@ -136,10 +136,8 @@ static void supervise(void *unused)
     tl_supervises = 1;
     while (take_joins(&list) || list) {
         now = brood__os_now();
-        when = g_later = -1;
-        n = tend_all(&list, &when, now - last >= DEATHS_EVERY);
-        if (g_later >= 0 && (when < 0 || g_later < when))
-            when = g_later;
+        g_when = -1;
+        n = tend_all(&list, &g_when, now - last >= DEATHS_EVERY);
         if (now - last >= DEATHS_EVERY)
             last = now;
         if (n >= MANY)
@@ -151,15 +149,15 @@ static void supervise(void *unused)
         if (period > LONGEST)
             period = LONGEST;
         now = brood__os_now();
-        if (period && (when < 0 || when > now + period))
-            when = now + period;
-        brood__store(&g_until, when, seq_cst);
+        if (period)
+            brood__sooner(&g_when, now + period);
+        brood__store(&g_until, g_when, seq_cst);
         if (arm_all(list, !period) || brood__load(&g_dirty, seq_cst))
             continue;
         brood__self_rest();
-        if (when >= 0)
-            when = when > now ? when - now : 0;
-        brood__os_watcher_wait(brood__watcher, when);
+        brood__os_watcher_wait(brood__watcher, g_when < 0     ? -1
+                                               : g_when > now ? g_when - now
+                                                              : 0);
     }
     brood__self_exit();
 }

@@ -41,7 +41,6 @@ static int rests(brood_process_manager_t *m, int64_t now)
 static void say_over(brood_process_manager_t *m);
 static void set_alarm(const brood_process_manager_t *m, int64_t now,
                       int64_t *when);
-static void sooner(int64_t *when, int64_t at);
 
 unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
                      int *over)
@@ -91,20 +90,20 @@ static void set_alarm(const brood_process_manager_t *m, int64_t now,
         const brood__child_t *child = BROOD__CONTAINER(link, brood__child_t,
                                                        link);
 
-        sooner(when, child->deadline);
+        brood__sooner(when, child->deadline);
         if (child->started
             && brood__os_process_watch(&child->process) == BROOD__OS_NO_HANDLE)
-            sooner(when, now + UNTOLD);
+            brood__sooner(when, now + UNTOLD);
     }
     if (m->server)
-        sooner(when, brood__server_deadline(m->server));
-    sooner(when, m->look_at);
+        brood__sooner(when, brood__server_deadline(m->server));
+    brood__sooner(when, m->look_at);
     if (m->next_start > now)
-        sooner(when, m->next_start);
+        brood__sooner(when, m->next_start);
     if (m->set.idle_timeout > 0 && m->n_ready > (unsigned)m->set.min_workers)
-        sooner(when, now + m->set.idle_timeout / 2 + 1000000);
+        brood__sooner(when, now + m->set.idle_timeout / 2 + 1000000);
     if (m->state == BROOD__PM_STOPPING) /* somebody may be settling */
-        sooner(when, now + STOPPING);
+        brood__sooner(when, now + STOPPING);
 }
 
 int brood__tend_arm(brood_process_manager_t *m, int on)
@@ -128,12 +127,6 @@ int brood__tend_arm(brood_process_manager_t *m, int on)
     }
     brood__unlock(&m->lock);
     return found;
-}
-
-static void sooner(int64_t *when, int64_t at)
-{
-    if (at && (*when < 0 || at < *when))
-        *when = at;
 }
 
 /* It rings once for each time it is armed, so that is over. */
