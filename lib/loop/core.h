@@ -305,8 +305,8 @@ BROOD__INLINE int brood__loop_is_post(brood_task_fn *fn)
 /* Call what was posted. */
 void brood__loop_call_post(const brood__call_t *call);
 
-/* Give the loop a coroutine, a late task or an errand by its link. It must not be able to
- * end meanwhile (see ENDS). */
+/* Give the loop a coroutine, a late task or an errand by its link. It must not be
+ * able to end meanwhile (see ENDS). */
 #define BROOD__ARRIVES_COROUTINE ((uintptr_t)1)
 #define BROOD__ARRIVES_LATE      ((uintptr_t)2)
 #define BROOD__ARRIVES           ((uintptr_t)3)
@@ -341,9 +341,6 @@ void brood__loop_due(brood_loop_manager_t *loop);
 void brood__loop_cancel_delayed(brood_loop_manager_t *loop);
 
 /* ---- late.c --------------------------------------------------------------- */
-
-/* Is a delay all that is asked for? */
-int brood__late_suffices(const brood_task_options_t *options);
 
 /* The delay, in ns, begins now. NULL: memory ran out. */
 brood__late_t *brood__late_make(brood_task_fn *fn, void *baton, int64_t delay);

@@ -110,9 +110,12 @@ void brood__loop_errand(brood_loop_manager_t *loop, brood__errand_t *errand)
     brood__list_append(&loop->errands, &errand->link);
 }
 
+/* The task without a future; NULL: it has one. */
 static brood__late_t *late_of(brood__alarm_t *alarm)
 {
-    return BROOD__CONTAINER(alarm, brood__late_t, time.alarm);
+    return alarm->deadline & BROOD__LATE
+               ? BROOD__CONTAINER(alarm, brood__late_t, time.alarm)
+               : NULL;
 }
 
 /* (3), as many as a turn runs: what was just touched is then still cached. What
@@ -124,12 +127,14 @@ void brood__loop_due(brood_loop_manager_t *loop)
 
     while (n++ < MOST_DUE
            && (alarm = brood__alarms_due(&loop->delays, loop->now))) {
-        brood__extra_t *extra = BROOD__CONTAINER(alarm, brood__extra_t, alarm);
+        brood__late_t *late = late_of(alarm);
+        brood__extra_t *extra;
 
-        if (alarm->deadline & BROOD__LATE) {
-            brood__late_due(loop, late_of(alarm));
+        if (late) {
+            brood__late_due(loop, late);
             continue;
         }
+        extra = BROOD__CONTAINER(alarm, brood__extra_t, alarm);
         if (!move(extra, SET, NONE))
             continue; /* BACK: it is about to arrive */
         loop->n_delayed--;
@@ -147,9 +152,10 @@ void brood__loop_cancel_delayed(brood_loop_manager_t *loop)
 
     while ((alarm = brood__alarms_pop(&loop->delays))) {
         brood__extra_t *extra = BROOD__CONTAINER(alarm, brood__extra_t, alarm);
+        brood__late_t *late = late_of(alarm);
 
-        if (alarm->deadline & BROOD__LATE) {
-            brood__late_cancel(loop, late_of(alarm));
+        if (late) {
+            brood__late_cancel(loop, late);
         } else if (move(extra, SET, NONE)) {
             loop->n_delayed--;
             refuse(loop, extra);

@@ -17,14 +17,6 @@
 
 _Static_assert(sizeof(brood__late_t) <= BROOD__LINE, "one line");
 
-int brood__late_suffices(const brood_task_options_t *options)
-{
-    return options->delay && !options->name && !options->flags
-           && !options->priority && !options->queue_timeout
-           && !options->run_timeout && !options->destroy
-           && !options->free_value;
-}
-
 brood__late_t *brood__late_make(brood_task_fn *fn, void *baton, int64_t delay)
 {
     brood__late_t *late = brood__magazine_take(BROOD__LINES);

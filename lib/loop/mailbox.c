@@ -28,7 +28,7 @@ typedef struct entry_t {
 } entry_t;
 
 static apr_status_t make_entry(brood_loop_manager_t *loop, entry_t *entry,
-                               const brood_task_options_t *options,
+                               const brood_task_options_t *options, int needs,
                                int with_future);
 static void unmake_entry(const entry_t *entry);
 static apr_status_t take_in(brood_loop_manager_t *loop, brood__lane_t *lane,
@@ -110,7 +110,7 @@ apr_status_t brood__loop_submit(brood_future_t **future,
     if (!lane)
         return APR_ENOMEM;
     if (future || needs || ((uintptr_t)fn & BROOD__POST_BIT))
-        rv = make_entry(loop, &entry, needs ? options : NULL, future != NULL);
+        rv = make_entry(loop, &entry, options, needs, future != NULL);
     if (rv != APR_SUCCESS)
         return rv;
 
@@ -131,17 +131,17 @@ apr_status_t brood__loop_submit(brood_future_t **future,
 /* A late task becomes a call, where it would be taken for a post if its function
  * had that bit. */
 static apr_status_t make_entry(brood_loop_manager_t *loop, entry_t *entry,
-                               const brood_task_options_t *options,
+                               const brood_task_options_t *options, int needs,
                                int with_future)
 {
-    if (!with_future && options && brood__late_suffices(options)
+    if (!with_future && needs == BROOD__NEEDS_DELAY
         && !((uintptr_t)entry->fn & BROOD__POST_BIT)) {
         entry->late = brood__late_make(entry->fn, entry->baton,
                                        options->delay * 1000);
         return entry->late ? APR_SUCCESS : APR_ENOMEM;
     }
     entry->made = brood__future_make(brood__loop_home(loop), entry->fn,
-                                     entry->baton, options);
+                                     entry->baton, needs ? options : NULL);
     return entry->made ? APR_SUCCESS : APR_ENOMEM;
 }
 

@@ -155,10 +155,13 @@ brood_future_t *brood__future_make_running(brood__home_t *home, int with_extra);
  * destroy is not called. */
 void brood__future_unmake(brood_future_t *future);
 
+/* Bits of `needs`, below: a delay, and anything else. */
+enum { BROOD__NEEDS_DELAY = 1, BROOD__NEEDS_MORE = 2 };
+
 /* The caller's copy, brought to the present size; APR_EINVAL for sizes, flags,
  * priorities and times that make no sense. NULL gives all defaults. `needs` is
- * set when a task with these options needs a future even if nobody asked for
- * the result. */
+ * not 0 when a task with these options needs a future even if nobody asked for
+ * the result; where a delay needs none, only if there is more. */
 apr_status_t brood__task_options(brood_task_options_t *full,
                                  const brood_task_options_t *options,
                                  int *needs);

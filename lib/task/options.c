@@ -32,8 +32,10 @@ apr_status_t brood__task_options(brood_task_options_t *full,
         || full->delay > LONGEST || full->queue_timeout > LONGEST
         || full->run_timeout > LONGEST)
         return APR_EINVAL;
-    *needs = full->name || full->flags || full->priority || full->delay
-             || full->queue_timeout || full->run_timeout || full->destroy
-             || full->free_value;
+    if (full->delay)
+        *needs |= BROOD__NEEDS_DELAY;
+    if (full->name || full->flags || full->priority || full->queue_timeout
+        || full->run_timeout || full->destroy || full->free_value)
+        *needs |= BROOD__NEEDS_MORE;
     return APR_SUCCESS;
 }
