@@ -7,11 +7,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 
-#define REFUSED 1000000 /* ns between looks, when it cannot be waited */
+#define REFUSED 1 /* ms between looks, when it cannot be waited */
 
 struct brood__os_watcher_t {
     brood__os_handle_t bell[2]; /* of wake() */
@@ -106,17 +105,6 @@ void brood__os_watcher_remove(brood__os_watcher_t *watcher,
         }
 }
 
-/* poll() refuses more descriptors than the process may have, and it may have
- * been allowed more before. The caller looks at everything, now and then. */
-static void nap(int64_t timeout)
-{
-    struct timespec in = { 0, REFUSED };
-
-    if (timeout >= 0 && timeout < REFUSED)
-        in.tv_nsec = (long)timeout;
-    (void)nanosleep(&in, NULL);
-}
-
 void brood__os_watcher_wait(brood__os_watcher_t *watcher, int64_t timeout)
 {
     const nfds_t n = (nfds_t)watcher->n;
@@ -137,8 +125,10 @@ void brood__os_watcher_wait(brood__os_watcher_t *watcher, int64_t timeout)
                      : timeout > (int64_t)86400 * 1000000000
                          ? 86400000
                          : (int)((timeout + 999999) / 1000000));
+    /* It refuses more descriptors than the process may have, and it may have been
+     * allowed more before. The caller looks at everything, now and then. */
     if (ready < 0 && errno != EINTR)
-        nap(timeout);
+        (void)poll(NULL, 0, timeout == 0 ? 0 : REFUSED);
     for (i = 0; ready > 0 && i < watcher->n; i++)
         if (watcher->fds[i].revents)
             *watcher->ready[i] = 1;
