@@ -9,12 +9,6 @@
 
 enum { LARGE = 2000000 };
 
-static inline apr_status_t echo(const void *in, size_t len,
-                                brood_buffer_t **out)
-{
-    return brood_buffer_copy(out, in, len);
-}
-
 static inline brood_process_manager_t *workers(int n)
 {
     brood_process_manager_options_t o = OPTIONS;

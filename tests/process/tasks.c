@@ -34,7 +34,7 @@ const char *task_words(const void *in, size_t len)
     return copy;
 }
 
-static apr_status_t echo(const void *in, size_t len, brood_buffer_t **out)
+apr_status_t task_echo(const void *in, size_t len, brood_buffer_t **out)
 {
     return brood_buffer_copy(out, in, len);
 }
@@ -116,7 +116,7 @@ static apr_status_t await_never(const void *in, size_t len,
     return rv;
 }
 
-static apr_status_t pid(const void *in, size_t len, brood_buffer_t **out)
+apr_status_t task_pid(const void *in, size_t len, brood_buffer_t **out)
 {
     (void)in;
     (void)len;
@@ -292,7 +292,7 @@ static apr_status_t lie(const void *in, size_t len, brood_buffer_t **out)
 }
 
 const brood_process_entry_t process_tasks[] = {
-    { "echo", echo },
+    { "echo", task_echo },
     { "echo_twice", echo_twice },
     { "empty", empty },
     { "fail", fail },
@@ -302,7 +302,7 @@ const brood_process_entry_t process_tasks[] = {
     { "obey", obey },
     { "await_never", await_never },
     { "ignore_term", task_ignore_term },
-    { "pid", pid },
+    { "pid", task_pid },
     { "descriptors", task_descriptors },
     { "lineage", lineage },
     { "flood", flood },

@@ -15,6 +15,10 @@
 
 #include "support/support.h"
 
+/* For tables of a test's own: what came in goes out; the worker's number. */
+apr_status_t task_echo(const void *in, size_t len, brood_buffer_t **out);
+apr_status_t task_pid(const void *in, size_t len, brood_buffer_t **out);
+
 /* lib's table, or one that a test gives. */
 extern const brood_process_entry_t process_tasks[];
 

@@ -19,13 +19,6 @@ static apr_status_t terminate(const void *in, size_t len, brood_buffer_t **out)
     return brood_buffer_copy(out, in, len);
 }
 
-static apr_status_t pid(const void *in, size_t len, brood_buffer_t **out)
-{
-    (void)in;
-    (void)len;
-    return task_number(out, (long)brood__os_pid());
-}
-
 static apr_status_t die(const void *in, size_t len, brood_buffer_t **out)
 {
     (void)in;
@@ -61,13 +54,13 @@ static apr_status_t almost_answer(const void *in, size_t len,
 }
 
 static const brood_process_entry_t table[] = {
-    { "echo", echo },
+    { "echo", task_echo },
     { "end_thread", task_end_thread },
     { "stop", task_stop },
     { "deafen", task_deafen },
     { "spoil", task_spoil },
     { "terminate", terminate },
-    { "pid", pid },
+    { "pid", task_pid },
     { "die", die },
     { "almost_answer", almost_answer },
     { NULL, NULL },

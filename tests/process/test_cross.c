@@ -75,13 +75,8 @@ static apr_status_t language(const void *in, size_t len, brood_buffer_t **out)
     return rv;
 }
 
-static apr_status_t echo(const void *in, size_t len, brood_buffer_t **out)
-{
-    return brood_buffer_copy(out, in, len);
-}
-
 static const brood_process_entry_t g_table[] = {
-    { "echo", echo },
+    { "echo", task_echo },
     { "language", language },
     { "make_keys", make_keys },
     { NULL, NULL },

@@ -86,12 +86,9 @@ static apr_status_t reopen(const void *in, size_t len, brood_buffer_t **out)
 }
 
 static const brood_process_entry_t table[] = {
-    { "echo", echo },
-    { "close_blocks", close_blocks },
-    { "close_bell", close_bell },
-    { "flood_blocks", flood_blocks },
-    { "reopen", reopen },
-    { NULL, NULL },
+    { "echo", task_echo },        { "close_blocks", close_blocks },
+    { "close_bell", close_bell }, { "flood_blocks", flood_blocks },
+    { "reopen", reopen },         { NULL, NULL },
 };
 
 /* ---- in the host ------------------------------------------------------------ */

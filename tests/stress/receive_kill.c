@@ -39,16 +39,9 @@ static apr_status_t send_blocks(const void *in, size_t len,
     return rv;
 }
 
-static apr_status_t pid(const void *in, size_t len, brood_buffer_t **out)
-{
-    (void)in;
-    (void)len;
-    return task_number(out, (long)brood__os_pid());
-}
-
 static const brood_process_entry_t table[] = {
-    { "echo", echo },
-    { "pid", pid },
+    { "echo", task_echo },
+    { "pid", task_pid },
     { "send_blocks", send_blocks },
     { NULL, NULL },
 };

@@ -42,7 +42,7 @@ static apr_status_t die(const void *in, size_t len, brood_buffer_t **out)
 }
 
 static const brood_process_entry_t table[] = {
-    { "echo", echo },
+    { "echo", task_echo },
     { "fork_twice", fork_twice },
     { "become_another", become_another },
     { "use_up_descriptors", use_up_descriptors },

@@ -33,11 +33,6 @@ static apr_status_t send_in_time(brood__os_handle_t end,
 
 /* ---- in the worker ---------------------------------------------------------- */
 
-static apr_status_t echo(const void *in, size_t len, brood_buffer_t **out)
-{
-    return brood_buffer_copy(out, in, len);
-}
-
 static apr_status_t server(const void *in, size_t len, brood_buffer_t **out)
 {
     (void)in;
@@ -54,7 +49,7 @@ static apr_status_t die_later(const void *in, size_t len, brood_buffer_t **out)
 }
 
 static const brood_process_entry_t table[] = {
-    { "echo", echo },
+    { "echo", task_echo },
     { "server", server },
     { "die_later", die_later },
     { NULL, NULL },

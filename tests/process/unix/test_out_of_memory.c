@@ -83,11 +83,6 @@ static long killed_in_group(int kind)
 
 /* ---- in the worker ----------------------------------------------------------- */
 
-static apr_status_t echo(const void *in, size_t len, brood_buffer_t **out)
-{
-    return brood_buffer_copy(out, in, len);
-}
-
 /* Into the group "in", and then on and on. */
 static apr_status_t eat(const void *in, size_t len, brood_buffer_t **out)
 {
@@ -108,7 +103,7 @@ static apr_status_t eat(const void *in, size_t len, brood_buffer_t **out)
 }
 
 static const brood_process_entry_t table[] = {
-    { "echo", echo },
+    { "echo", task_echo },
     { "hold", task_hold },
     { "eat", eat },
     { NULL, NULL },
