@@ -84,12 +84,13 @@ typedef struct brood__lane_t {
     struct brood__lane_t *next_of_thread; /* under the lanes' lock */
     atomic_ullong put;                    /* tasks; read by statistics */
 
-    /* Emptied blocks on their way back: consumers push, the producer takes. */
+    /* Emptied blocks on their way back: consumers push, the producer takes. And
+     * what every submit reads, which consumers seldom write: see (E). */
     _Atomic(brood__block_t *) back BROOD__ALIGNED(BROOD__LINE);
+    atomic_uint active;
 
     /* The consumers' line. */
     atomic_uint lock BROOD__ALIGNED(BROOD__LINE);
-    atomic_uint active;            /* see (E) */
     _Atomic(brood__slot_t *) next; /* to take; pollers read it */
     brood__block_t *block;         /* that `next` is in; under `lock` */
     brood__scope_t *taken_scope;   /* in band; under `lock` */
