@@ -142,7 +142,8 @@ struct brood_loop_manager_t {
 
     /* What others give: a stack of links; see brood__loop_arrive(). */
     atomic_uintptr_t arrivals BROOD__ALIGNED(BROOD__LINE);
-    atomic_uint inside; /* see ENDS */
+    /* Not beside the arrivals, which the loop looks at in every turn. */
+    atomic_uint inside BROOD__ALIGNED(BROOD__LINE); /* see ENDS */
 
     /* Seldom written. */
     atomic_uint asked BROOD__ALIGNED(BROOD__LINE);

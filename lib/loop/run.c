@@ -60,7 +60,7 @@ void brood__loop_serve(brood_loop_manager_t *loop, void (*first)(void *baton),
     brood__self.place = &loop->bare;
     brood__self.now = loop->frame;
     (void)brood__os_context_home(&loop->context); /* worked before */
-    brood__add(&brood__busy, 1, relaxed);
+    brood__add(&brood__busy.n, 1, relaxed);
 
     open_up(loop);
     if (first)
@@ -73,7 +73,7 @@ void brood__loop_serve(brood_loop_manager_t *loop, void (*first)(void *baton),
     call_hook(loop, loop->set.on_exit);
     close_down(loop);
 
-    brood__sub(&brood__busy, 1, relaxed);
+    brood__sub(&brood__busy.n, 1, relaxed);
     brood__os_context_home_fini(&loop->context);
     brood__self_rest();
     brood__self.now = frame;

@@ -53,10 +53,11 @@ void brood__loop_idle(brood_loop_manager_t *loop)
     limit = next_limit(loop);
     brood__self_rest();
     brood__store(&loop->idle, 1, relaxed);
-    brood__sub(&brood__busy, 1, relaxed);
-    if (!wait_a_moment(loop, limit))
+    if (!wait_a_moment(loop, limit)) {
+        brood__sub(&brood__busy.n, 1, relaxed);
         nap(loop, limit);
-    brood__add(&brood__busy, 1, relaxed);
+        brood__add(&brood__busy.n, 1, relaxed);
+    }
     brood__store(&loop->idle, 0, relaxed);
     loop->now = brood__os_now();
     brood__loop_share(loop);
@@ -124,20 +125,18 @@ static int wait_a_moment(brood_loop_manager_t *loop, int64_t limit)
     int found = 0, i;
 
     if (spin <= 0 || brood__cpus < 2
-        || brood__load(&brood__busy, relaxed) >= brood__cpus)
+        || brood__load(&brood__busy.n, relaxed) > brood__cpus) /* with us */
         return 0;
     if (loop->spin_rest) {
         loop->spin_rest--;
         return 0;
     }
-    brood__add(&brood__busy, 1, relaxed);
     do {
         for (i = 0; i < PER_LOOK && !found; i++) {
             brood__pause();
             found = brood__loop_some(loop);
         }
     } while (!found && brood__os_now() < end);
-    brood__sub(&brood__busy, 1, relaxed);
 
     if (found)
         loop->spin_pause = 0;

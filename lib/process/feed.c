@@ -37,7 +37,7 @@ void brood__child_crowd(brood__child_t *child, int more)
         if (!brood__child_can_take(child))
             brood__supervisor_wake();
     }
-    brood__add(&brood__busy, before ? -1 : 1, relaxed);
+    brood__add(&brood__busy.n, before ? -1 : 1, relaxed);
     brood__add(&g_crowd, before ? -1 : 1, relaxed);
     /* The parent is to have a CPU, too. */
     spin = brood__load(&g_crowd, relaxed) < brood__cpus;

@@ -258,40 +258,51 @@ void brood__future_settle(brood_future_t *future, apr_status_t status,
             continue;
         }
         next = (seen & ~(unsigned)BROOD__PHASE) | BROOD__SETTLED;
-        if (!(seen & BROOD__LISTED))
-            next -= BROOD__REF; /* else we need ours to tell them */
+        if (BROOD__UNLIKELY(seen & BROOD__LISTED))
+            next |= BROOD__LOCK; /* ours; and our reference is needed still */
+        else
+            next -= BROOD__REF;
         if (brood__cas_weak(&future->state, &seen, next,
                             acq_rel)) /* (2), (A) */
             break;
     }
-    if (BROOD__UNLIKELY(seen & BROOD__LISTED)) {
+    if (BROOD__UNLIKELY(seen & BROOD__LISTED))
         tell_all(future);
-        brood_future_release(future);
-    } else if (BROOD__UNLIKELY(next < BROOD__REF)) {
+    else if (BROOD__UNLIKELY(next < BROOD__REF))
         recycle(future, next);
-    }
 }
 
-/* Tell each that listens. Our reference keeps the future; a listener is only
- * touched while it is in the ring, under the lock, or by its own fire(). */
+/*
+ * Locked: tell each that listens; nobody comes any more. Our reference keeps
+ * the future; a listener is only touched while it is in the ring, under the
+ * lock, or by its own fire(). The last one is told as the last thing of all
+ * where that may be: it goes on at once, and then the future's line is its own.
+ */
 static void tell_all(brood_future_t *future)
 {
-    for (;;) {
-        brood__link_t *first;
+    brood__waiter_t *waiter;
 
-        brood__future_lock(future);
-        first = future->waiters;
-        if (first) {
-            future->waiters = first->next == first ? NULL : first->next;
-            brood__list_remove(first);
+    while (future->waiters) {
+        waiter = BROOD__CONTAINER(future->waiters, brood__waiter_t, link);
+        BROOD__PREFETCH_WRITE(waiter);
+        if (waiter->link.next == &waiter->link)
+            future->waiters = NULL;
+        else
+            future->waiters = waiter->link.next;
+        brood__list_remove(&waiter->link);
+        if (!future->waiters && waiter->keeps) {
+            brood__sub(&future->state, BROOD__LOCK + BROOD__REF, release);
+            brood__lock_none_held();
+            waiter->fire(waiter, future);
+            return;
         }
         brood__future_unlock(future);
-        if (!first)
-            return;
         brood__lock_none_held();
-        BROOD__CONTAINER(first, brood__waiter_t, link)
-            ->fire(BROOD__CONTAINER(first, brood__waiter_t, link), future);
+        waiter->fire(waiter, future);
+        brood__future_lock(future);
     }
+    brood__future_unlock(future);
+    brood_future_release(future);
 }
 
 /* ---- asking for the end ------------------------------------------------ */

@@ -18,10 +18,12 @@
  * the last one sees everything.
  *
  * `waiters` and, while RUNNING, `wait` are guarded by the LOCK bit of `state`,
- * a spin lock held for a few instructions; but the task itself may publish a
- * wait with a release (B), and after it took that back waits while it is LOCKed. The memory is type-stable: it stays
- * a future until the library ends, so a late look at a recycled one is
- * harmless.
+ * a spin lock held for a few instructions. (2) takes it in the same step when
+ * somebody is LISTED. Only the task itself publishes a wait, without the lock
+ * but never while another holds it (B); after it took that back it waits while
+ * it is LOCKed. So who holds the lock and sees WAITING may look at `wait`.
+ * The memory is type-stable: it stays a future until the library ends, so a late
+ * look at a recycled one is harmless.
  */
 
 #ifndef BROOD_TASK_FUTURE_H
@@ -58,6 +60,8 @@ enum {
 typedef struct brood__waiter_t {
     brood__link_t link; /* under the future's LOCK */
     void (*fire)(struct brood__waiter_t *self, struct brood_future_t *future);
+    int keeps; /* until fire() was called the future is kept by somebody else;
+                  fire() does not touch it */
 } brood__waiter_t;
 
 /* What a running task waits for, published while it sleeps. */

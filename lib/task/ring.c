@@ -35,22 +35,28 @@ void brood__future_unlock(brood_future_t *future)
 
 int brood__future_listen(brood_future_t *future, brood__waiter_t *waiter)
 {
-    int listed = 0;
+    int first;
 
     if (brood__future_settled(future))
         return 0;
     brood__future_lock(future);
     brood__list_init(&waiter->link);
-    if (!brood__future_settled(future)) {
-        if (future->waiters)
-            brood__list_append(future->waiters, &waiter->link);
-        else
-            future->waiters = &waiter->link;
-        brood__or(&future->state, BROOD__LISTED, relaxed);
-        listed = 1;
+    if (brood__future_settled(future)) {
+        brood__future_unlock(future);
+        return 0;
     }
-    brood__future_unlock(future);
-    return listed;
+    first = !(brood__load(&future->state, relaxed) & BROOD__LISTED);
+    if (future->waiters)
+        brood__list_append(future->waiters, &waiter->link);
+    else
+        future->waiters = &waiter->link;
+    /* Nobody else sets LISTED: both changes in one step. */
+    if (first)
+        brood__add(&future->state, (unsigned)BROOD__LISTED - BROOD__LOCK,
+                   release);
+    else
+        brood__future_unlock(future);
+    return 1;
 }
 
 int brood__future_unlisten(brood_future_t *future, brood__waiter_t *waiter)

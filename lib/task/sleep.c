@@ -17,9 +17,10 @@ static void park_for_long(brood__sleep_t *sleep);
 static int is_armed(brood__sleep_t *sleep);
 static void log_long_wait(int64_t ns);
 static int publish(brood_future_t *task, brood__wait_t *wait);
-static void withdraw(brood_future_t *task, int interrupted);
+static void withdraw(brood_future_t *task, unsigned bits);
 static int break_circle(brood_future_t *task, brood__wait_t *wait);
 static int holds(brood_future_t *const *chain, int n);
+static int is_waiting(brood_future_t *task);
 static brood_future_t *awaited_by(brood_future_t *task);
 static void plain_wake(brood__place_t *place, brood__sleep_t *sleep);
 static apr_status_t plain_sleep(brood__place_t *place, brood__sleep_t *sleep,
@@ -62,7 +63,9 @@ apr_status_t brood__sleep(brood__sleep_t *sleep, int64_t deadline,
     /* The winner of the only arrow has moved on: this is final. */
     state = brood__load(&sleep->state, acquire) & BROOD__SLEEP_MASK;
     if (published)
-        withdraw(task, state == BROOD__SLEEP_INTERRUPTED && rv == APR_SUCCESS);
+        withdraw(task, state == BROOD__SLEEP_INTERRUPTED && rv == APR_SUCCESS
+                           ? BROOD__WAITING | BROOD__INTERRUPT
+                           : BROOD__WAITING);
     if (state == BROOD__SLEEP_FIRED)
         return APR_SUCCESS;
     if (rv != APR_SUCCESS)
@@ -75,7 +78,6 @@ int brood__sleep_help(brood_future_t *on)
     brood__place_t *place = brood__place();
     brood_future_t *task = brood__self.now.task;
     brood__wait_t wait = { NULL, on };
-    unsigned state;
     int helped;
 
     if (!task)
@@ -84,13 +86,9 @@ int brood__sleep_help(brood_future_t *on)
         return 0;
     /* Not WAITING, so nobody looks at u.wait; see (B). */
     task->u.wait = &wait;
-    brood__or(&task->state, BROOD__WAITING, release); /* (B) */
+    brood__or(&task->state, BROOD__WAITING, seq_cst); /* (B), (C) */
     helped = place->ops->help(place, &on, 1);
-    state = brood__and(&task->state, ~(unsigned)BROOD__WAITING, acquire);
-    while (state & BROOD__LOCK) { /* somebody may be looking at `wait` */
-        brood__pause();
-        state = brood__load(&task->state, acquire);
-    }
+    withdraw(task, BROOD__WAITING);
     return helped;
 }
 
@@ -159,41 +157,48 @@ static void log_long_wait(int64_t ns)
 }
 
 /* Make it known what the task sleeps on. False: its token was raised before and
- * has interrupted no wait yet; it interrupts this one. */
+ * has interrupted no wait yet; it interrupts this one. Nobody looks at u.wait
+ * before WAITING is there, nor does anybody raise the token while it is not
+ * LOCKed. */
 static int publish(brood_future_t *task, brood__wait_t *wait)
 {
-    int clear;
+    unsigned seen = brood__load(&task->state, relaxed);
+    unsigned next;
+    int turns = 0;
 
-    brood__future_lock(task);
-    clear = !(brood__load(&task->state, relaxed) & BROOD__INTERRUPT);
-    if (clear) {
-        task->u.wait = wait;
-        brood__or(&task->state, BROOD__WAITING, relaxed);
-    } else {
-        brood__and(&task->state, ~(unsigned)BROOD__INTERRUPT, relaxed);
+    task->u.wait = wait;
+    for (;;) {
+        if (BROOD__UNLIKELY(seen & BROOD__LOCK)) {
+            brood__future_pause(&turns);
+            seen = brood__load(&task->state, relaxed);
+            continue;
+        }
+        next = seen & BROOD__INTERRUPT ? seen & ~(unsigned)BROOD__INTERRUPT
+                                       : seen | BROOD__WAITING;
+        if (brood__cas_weak(&task->state, &seen, next, seq_cst)) /* (B), (C) */
+            return !(seen & BROOD__INTERRUPT);
     }
-    brood__future_unlock(task);
-    return clear;
 }
 
-static void withdraw(brood_future_t *task, int interrupted)
+/* And take it back. Somebody may still be looking at u.wait. */
+static void withdraw(brood_future_t *task, unsigned bits)
 {
-    unsigned keep = ~(unsigned)BROOD__WAITING;
+    unsigned state = brood__and(&task->state, ~bits, acquire);
+    int turns = 0;
 
-    if (interrupted)
-        keep &= ~(unsigned)BROOD__INTERRUPT;
-    brood__future_lock(task);
-    brood__and(&task->state, keep, relaxed);
-    brood__future_unlock(task);
+    while (BROOD__UNLIKELY(state & BROOD__LOCK)) {
+        brood__future_pause(&turns);
+        state = brood__load(&task->state, acquire);
+    }
 }
 
 /*
  * Would `task`, which has just published that it waits for wait->on, wait for
  * itself around a circle? Then that wait is ended: true.
  *
- * Every task of the circle publishes before it looks, and each look is under
- * the lock of the future it looks at, so the last one to publish sees all
- * edges. An edge seen is not yet a proof: it may go while we walk on. So the
+ * (C) Every task of the circle publishes before it looks. Both are seq_cst, so
+ * the last one to publish sees all edges; mostly there is none, which a look
+ * without the lock tells: whoever publishes later will look, too. An edge seen is not yet a proof: it may go while we walk on. So the
  * circle is read again from its end. The last task waits for us, and we run and
  * do not settle: its edge is stable. The one before it waits for a task that is
  * stuck: if its edge is still there now, it is stable too, and so on to the
@@ -207,6 +212,8 @@ static int break_circle(brood_future_t *task, brood__wait_t *wait)
     brood_future_t *chain[CHAIN];
     int n = 0, found = wait->on == task;
 
+    if (!found && !is_waiting(wait->on))
+        return 0;
     chain[n++] = brood_future_retain(wait->on);
     while (n < CHAIN && !found && (chain[n] = awaited_by(chain[n - 1])))
         found = chain[n++] == task;
@@ -235,11 +242,18 @@ static int holds(brood_future_t *const *chain, int n)
     return same;
 }
 
+static int is_waiting(brood_future_t *task)
+{
+    return (brood__load(&task->state, seq_cst) & BROOD__WAITING) != 0; /* (C) */
+}
+
 /* What a running task waits for without a limit, with a reference; or NULL. */
 static brood_future_t *awaited_by(brood_future_t *task)
 {
     brood_future_t *on = NULL;
 
+    if (!is_waiting(task))
+        return NULL;
     brood__future_lock(task);
     if (brood__load(&task->state, relaxed) & BROOD__WAITING) {
         const brood__wait_t *wait = task->u.wait;

@@ -11,15 +11,19 @@
 #define MOST_NS  80000 /* who took longer had to wait for a CPU too */
 #define UP       4
 #define DOWN     32
-#define PER_LOOK 64 /* polls between two looks at the clock */
-#define PATIENT  16 /* most that successes can earn */
-#define RESTS    8  /* waits that are not polled after patience ran out */
+#define REST     4   /* pauses between two polls */
+#define REST_MAX 32  /* ... of who follows a stream of results */
+#define PER_LOOK 256 /* pauses between two looks at the clock */
+#define PATIENT  16  /* most that successes can earn */
+#define RESTS    8   /* waits that are not polled after patience ran out */
 
-atomic_int brood__busy;
+brood__busy_t brood__busy;
 atomic_llong brood__spin_ns = FIRST_NS;
 int brood__cpus = 1;
 
+BROOD__THREAD_LOCAL int brood__spin_needless;
 static BROOD__THREAD_LOCAL int tl_patience = PATIENT / 2;
+static BROOD__THREAD_LOCAL int tl_rest = REST;
 
 void brood__spin_init(void)
 {
@@ -32,7 +36,7 @@ void brood__spin_learn(int64_t ns)
 {
     int64_t known = brood__spin_limit();
 
-    if (ns > MOST_NS || brood__load(&brood__busy, relaxed) > brood__cpus)
+    if (ns > MOST_NS || brood__load(&brood__busy.n, relaxed) > brood__cpus)
         return;
     ns += ns / 2; /* about what the waker's call takes */
     if (ns < LEAST_NS)
@@ -41,12 +45,35 @@ void brood__spin_learn(int64_t ns)
     brood__store(&brood__spin_ns, known, relaxed);
 }
 
+/* Each look takes the line away from whoever is about to write it. */
+static int look_after_rest(int (*done)(void *baton), void *baton)
+{
+    for (int i = 0; i < tl_rest; i++)
+        brood__pause();
+    return done(baton);
+}
+
+/*
+ * Who takes results that come one after the other, and looks for each as soon
+ * as it can, slows those down that make them. So after a first look that found
+ * one, longer rests are tried; as long as several results are there after each,
+ * nothing is lost by them. `looks`: how many this one took.
+ */
+static void learn_rest(int looks)
+{
+    if (brood__spin_needless || tl_rest == REST)
+        tl_rest = looks > 1 || tl_rest == REST_MAX ? tl_rest : 2 * tl_rest;
+    else
+        tl_rest = REST;
+    brood__spin_needless = 0;
+}
+
 int brood__spin(int (*done)(void *baton), void *baton)
 {
     int64_t end = 0;
-    int found = 0;
+    int found = 0, looks = 0;
 
-    if (brood__cpus < 2 || brood__load(&brood__busy, relaxed) >= brood__cpus)
+    if (brood__cpus < 2 || brood__load(&brood__busy.n, relaxed) >= brood__cpus)
         return 0;
     if (tl_patience <= 0) {
         if (++tl_patience <= 0)
@@ -54,21 +81,27 @@ int brood__spin(int (*done)(void *baton), void *baton)
         tl_patience = PATIENT / 4;
     }
 
-    brood__add(&brood__busy, 1, relaxed);
+    /* Counted only when it takes longer than a handshake: counting moves a line
+     * that every searcher reads. */
     while (!found) {
-        for (int i = 0; i < PER_LOOK && !(found = done(baton)); i++)
-            brood__pause();
+        for (int i = 0; i < PER_LOOK && !found; i += tl_rest, looks++)
+            found = look_after_rest(done, baton);
         if (!found) {
             int64_t now = brood__os_now();
 
-            if (!end)
+            if (!end) {
                 end = now + brood__spin_limit();
-            else if (now > end)
+                brood__add(&brood__busy.n, 1, relaxed);
+            } else if (now > end) {
                 break;
+            }
         }
     }
-    brood__sub(&brood__busy, 1, relaxed);
+    if (end)
+        brood__sub(&brood__busy.n, 1, relaxed);
 
+    if (found)
+        learn_rest(looks);
     if (found)
         tl_patience += tl_patience < PATIENT;
     else if ((tl_patience -= 2) <= 0)

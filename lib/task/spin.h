@@ -25,7 +25,10 @@
 
 /* Threads of brood that run or poll now, in all executors and loops, and other
  * threads that poll. A hint: relaxed. */
-extern atomic_int brood__busy;
+typedef struct brood__busy_t {
+    atomic_int n BROOD__ALIGNED(BROOD__LINE); /* and nothing else in its line */
+} brood__busy_t;
+extern brood__busy_t brood__busy;
 
 /* The CPUs; written once, at initialization. */
 extern int brood__cpus;
@@ -43,7 +46,11 @@ void brood__spin_learn(int64_t ns);
 
 void brood__spin_init(void);
 
-/* Poll until done(baton) or a wake-up's time is over, when that may pay. True:
+/* Set to 1 by a wait of the calling thread that found all done: then results
+ * come faster than they are waited for. */
+extern BROOD__THREAD_LOCAL int brood__spin_needless;
+
+/* Not done a moment ago. Poll until done(baton) or a wake-up's time is over, when that may pay. True:
  * done. For threads that are not counted in brood__busy. */
 int brood__spin(int (*done)(void *baton), void *baton);
 

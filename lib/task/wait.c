@@ -2,6 +2,8 @@
 
 /* wait.c: waiting for one future, for all of several, for any of them. */
 
+#include <stddef.h>
+
 #include <brood/await.h>
 #include <brood/errors.h>
 #include <brood/future.h>
@@ -24,6 +26,15 @@ typedef struct watcher_t {
 
 _Static_assert(sizeof(watcher_t) <= BROOD__PER_FUTURE, "their size may wrap");
 
+/* What lies on the stack of who waits. Whoever settles a single future has to
+ * fetch one line of it. */
+typedef struct wait_t {
+    brood__sleep_t sleep BROOD__ALIGNED(BROOD__LINE);
+    watcher_t few[ON_STACK];
+} wait_t;
+
+_Static_assert(offsetof(wait_t, few[1]) <= BROOD__LINE, "of one line");
+
 typedef struct set_t {
     brood_future_t *const *futures;
     apr_size_t n;
@@ -34,17 +45,27 @@ static apr_status_t wait_any(const set_t *set, int64_t deadline,
                              int uninterruptible);
 static int help_one(const set_t *set, int64_t deadline);
 static int poll_for(const set_t *set, int spins);
-static apr_status_t sleep_on(const set_t *set, watcher_t *watchers,
-                             int64_t deadline, int uninterruptible);
+static apr_status_t sleep_on(const set_t *set, brood__sleep_t *sleep,
+                             watcher_t *watchers, int64_t deadline,
+                             int uninterruptible);
 static void found(brood__waiter_t *self, brood_future_t *future);
 static int any_settled(void *baton);
+
+/* Nobody has to wait for it. */
+BROOD__INLINE int was_settled(brood_future_t *future)
+{
+    if (!brood__future_settled(future))
+        return 0;
+    brood__spin_needless = 1;
+    return 1;
+}
 
 apr_status_t brood__future_wait_until(brood_future_t *future, int64_t deadline,
                                       int uninterruptible)
 {
     set_t set = { &future, 1 };
 
-    if (brood__future_settled(future))
+    if (was_settled(future))
         return APR_SUCCESS;
     return wait_any(&set, deadline, uninterruptible);
 }
@@ -57,7 +78,7 @@ apr_status_t brood_future_wait(brood_future_t *future,
     if (!future)
         return APR_EINVAL;
     rv = brood__life_check();
-    if (rv != APR_SUCCESS || brood__future_settled(future))
+    if (rv != APR_SUCCESS || was_settled(future))
         return rv;
     if (timeout == 0)
         return APR_TIMEUP;
@@ -151,7 +172,7 @@ apr_status_t brood_future_wait_all(brood_future_t *const *futures, apr_size_t n,
         return rv;
     deadline = timeout > 0 ? brood__deadline(timeout) : -1;
     for (i = 0; i < n; i++) {
-        if (brood__future_settled(futures[i]))
+        if (was_settled(futures[i]))
             continue;
         rv = timeout == 0 ? APR_TIMEUP
                           : brood__future_wait_until(futures[i], deadline, 0);
@@ -192,8 +213,8 @@ static apr_status_t wait_any(const set_t *set, int64_t deadline,
                              int uninterruptible)
 {
     const brood__place_ops_t *ops = brood__place()->ops;
-    watcher_t few[ON_STACK];
-    watcher_t *watchers = few;
+    wait_t wait;
+    watcher_t *watchers = wait.few;
     apr_status_t rv = brood__life_check();
 
     if (rv == APR_SUCCESS && ops->may_block)
@@ -209,8 +230,8 @@ static apr_status_t wait_any(const set_t *set, int64_t deadline,
         if (!watchers)
             return APR_ENOMEM;
     }
-    rv = sleep_on(set, watchers, deadline, uninterruptible);
-    if (watchers != few)
+    rv = sleep_on(set, &wait.sleep, watchers, deadline, uninterruptible);
+    if (watchers != wait.few)
         brood__free(watchers);
     return rv;
 }
@@ -253,20 +274,21 @@ static int poll_for(const set_t *set, int spins)
     return found;
 }
 
-static apr_status_t sleep_on(const set_t *set, watcher_t *watchers,
-                             int64_t deadline, int uninterruptible)
+static apr_status_t sleep_on(const set_t *set, brood__sleep_t *sleep,
+                             watcher_t *watchers, int64_t deadline,
+                             int uninterruptible)
 {
-    brood__sleep_t sleep;
     apr_status_t rv = APR_SUCCESS;
     apr_size_t listed, i;
     unsigned winner;
 
-    brood__sleep_init(&sleep);
+    brood__sleep_init(sleep);
     for (listed = 0; listed < set->n; listed++) {
         watcher_t *watcher = &watchers[listed];
 
         watcher->waiter.fire = found;
-        watcher->sleep = &sleep;
+        watcher->waiter.keeps = 1; /* the caller's reference */
+        watcher->sleep = sleep;
         watcher->index = (unsigned)listed;
         atomic_init(&watcher->through, 0);
         if (!brood__future_listen(set->futures[listed], &watcher->waiter))
@@ -274,12 +296,11 @@ static apr_status_t sleep_on(const set_t *set, watcher_t *watchers,
     }
     /* Without a sleep nobody may wake us: either we end it ourselves, or an
      * earlier future of the set has and its wake-up must be consumed. */
-    if (listed == set->n || !brood__sleep_try(&sleep, BROOD__SLEEP_TIMEUP))
-        rv = brood__sleep(&sleep, deadline,
-                          set->n == 1 ? set->futures[0] : NULL,
+    if (listed == set->n || !brood__sleep_try(sleep, BROOD__SLEEP_TIMEUP))
+        rv = brood__sleep(sleep, deadline, set->n == 1 ? set->futures[0] : NULL,
                           uninterruptible);
 
-    winner = brood__load(&sleep.state, acquire);
+    winner = brood__load(&sleep->state, acquire);
     for (i = 0; i < listed; i++) {
         if ((winner & BROOD__SLEEP_MASK) == BROOD__SLEEP_FIRED
             && winner >> 2 == i)

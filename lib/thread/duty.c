@@ -33,7 +33,7 @@ int brood__executor_any(brood__executor_t *executor)
 void brood__executor_count_awake(brood__executor_t *executor, int delta)
 {
     brood__add(&executor->awake, delta, relaxed);
-    brood__add(&brood__busy, delta, relaxed);
+    brood__add(&brood__busy.n, delta, relaxed);
 }
 
 int brood__executor_can_spawn(brood__executor_t *executor)

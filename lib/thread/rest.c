@@ -85,7 +85,7 @@ static int search(brood__worker_t *worker)
 
     brood__store(&executor->probe, probe, relaxed);
     if (executor->options.spin < 0 || brood__cpus < 2
-        || brood__load(&brood__busy, relaxed) > brood__cpus
+        || brood__load(&brood__busy.n, relaxed) > brood__cpus
         || (score <= 0 && probe % PROBE_EACH))
         return 0;
     for (;;) {

@@ -18,7 +18,7 @@ static int counts(void *left)
 
 static void polling_ends_with_success_or_with_its_time(void)
 {
-    const int cpus = brood__cpus, busy = brood__load(&brood__busy, relaxed);
+    const int cpus = brood__cpus, busy = brood__load(&brood__busy.n, relaxed);
     int left = 10, i;
 
     brood__cpus = 1;
@@ -39,7 +39,7 @@ static void polling_ends_with_success_or_with_its_time(void)
     left = 1;
     CU_ASSERT(brood__spin(counts, &left));
     brood__cpus = cpus;
-    CU_ASSERT_EQUAL(brood__load(&brood__busy, relaxed), busy);
+    CU_ASSERT_EQUAL(brood__load(&brood__busy.n, relaxed), busy);
 }
 
 static int64_t learned_from(int64_t ns, int wakes)
