@@ -10,6 +10,8 @@
 #include "observe/log.h"
 #include "observe/task_hooks.h"
 
+#define AHEAD 6 /* calls whose futures are asked for early */
+
 static apr_status_t may_block(brood__place_t *place);
 static apr_status_t coroutine_sleep(brood__place_t *place,
                                     brood__sleep_t *sleep, int64_t deadline,
@@ -84,6 +86,15 @@ void brood__coroutine_main(void *coroutine)
     brood__os_context_leave(&self->context, &loop->context);
 }
 
+/* The producer has written it last: have it here when it is its turn. */
+BROOD__INLINE void ask_ahead(brood_loop_manager_t *loop)
+{
+    unsigned at = loop->at + AHEAD;
+
+    if (at < loop->n && loop->calls[at].fn == brood__loop_future_mark)
+        BROOD__PREFETCH_WRITE(loop->calls[at].baton);
+}
+
 /* A post ends the runner's turn: it belongs on the loop's own stack. So does a
  * stop, which may cancel the rest. */
 static int next_call(brood_loop_manager_t *loop, brood__call_t *call)
@@ -96,6 +107,7 @@ static int next_call(brood_loop_manager_t *loop, brood__call_t *call)
     if (loop->at >= loop->until || brood__loop_is_post(loop->calls[loop->at].fn)
         || brood__loop_told(loop))
         return 0;
+    ask_ahead(loop);
     *call = loop->calls[loop->at++];
     return 1;
 }

@@ -35,19 +35,21 @@
 struct brood_loop_manager_t;
 
 typedef struct brood__coroutine_t {
-    brood__place_t place;  /* first: how its task waits */
-    brood__link_t link;    /* in `ready`, `untimed` or `others` */
-    brood__link_t arrival; /* in the loop's arrivals */
-    brood__alarm_t alarm;  /* in the loop's heap */
+    /* The line that whoever wakes it writes, and the loop reads next. */
+    brood__place_t place; /* first: how its task waits */
     struct brood_loop_manager_t *loop;
-    brood_future_t *task;  /* its task; NULL: has no future, or none runs */
-    brood_task_fn *fn;     /* what it runs, or ran last */
-    const char *name;      /* of its task; NULL: none */
+    brood__link_t arrival; /* in the loop's arrivals */
+    brood__link_t link;    /* in `ready`, `untimed` or `others` */
     brood__sleep_t *sleep; /* while SUSPENDED */
-    brood__frame_t frame;  /* while not RUNNING */
-    int64_t since;         /* when it was suspended, about */
     int suspended;
-    int woken;     /* before it was suspended */
+    int woken; /* before it was suspended */
+
+    brood__alarm_t alarm; /* in the loop's heap */
+    brood_future_t *task; /* its task; NULL: has no future, or none runs */
+    brood_task_fn *fn;    /* what it runs, or ran last */
+    const char *name;     /* of its task; NULL: none */
+    brood__frame_t frame; /* while not RUNNING */
+    int64_t since;        /* when it was suspended, about */
     int interrupt; /* its next wait is cut short; for tasks without a future */
     int trimmed;   /* its unused memory was given back */
     int leave;     /* end now */

@@ -50,8 +50,9 @@ void brood__spin_init(void);
  * come faster than they are waited for. */
 extern BROOD__THREAD_LOCAL int brood__spin_needless;
 
-/* Not done a moment ago. Poll until done(baton) or a wake-up's time is over, when that may pay. True:
- * done. For threads that are not counted in brood__busy. */
+/* Not done a moment ago. Poll until done(baton) or a wake-up's time is over,
+ * when that may pay. True: done. For threads that are not counted in
+ * brood__busy. */
 int brood__spin(int (*done)(void *baton), void *baton);
 
 #endif /* BROOD_TASK_SPIN_H */

@@ -228,6 +228,29 @@ BROOD__INLINE int brood__lane_put(brood__lane_t *lane, brood_task_fn *fn,
     return 1;
 }
 
+/* The caller's lane, entered, when nothing is out of the ordinary and nothing
+ * but a task is to be written: then its scope is paid for. Else NULL, and
+ * nothing happened. */
+BROOD__INLINE brood__lane_t *brood__inbox_enter_plain(brood__inbox_t *inbox)
+{
+    unsigned at = (unsigned)inbox->serial % BROOD__LANE_CACHE;
+    brood__scope_t *scope = brood__self.now.scope;
+    brood__purse_t *purse = &brood__self.purse;
+    brood__lane_t *lane = brood__self.lanes[at].lane;
+
+    if (BROOD__UNLIKELY(brood__self.lanes[at].serial != inbox->serial
+                        || purse->scope != scope || purse->n == 0
+                        || !brood__lane_plain(lane, scope)))
+        return NULL;
+    brood__lane_enter(lane);
+    if (BROOD__UNLIKELY(brood__load(&inbox->rare, acquire))) {
+        brood__lane_leave(lane);
+        return NULL;
+    }
+    purse->n--;
+    return lane;
+}
+
 void brood__lane_activate(brood__lane_t *lane);
 
 /* After the puts, before leave: (C) and (E). True: `need` is set, wake. */

@@ -61,21 +61,10 @@ BROOD__INLINE int put_fast_own(brood__worker_t *worker, brood_task_fn *fn,
 BROOD__INLINE int put_fast_lane(brood__executor_t *executor, brood_task_fn *fn,
                                 void *baton)
 {
-    brood__scope_t *scope = brood__self.now.scope;
-    brood__purse_t *purse = &brood__self.purse;
-    unsigned at = (unsigned)executor->inbox.serial % BROOD__LANE_CACHE;
-    brood__lane_t *lane = brood__self.lanes[at].lane;
+    brood__lane_t *lane = brood__inbox_enter_plain(&executor->inbox);
 
-    if (BROOD__UNLIKELY(brood__self.lanes[at].serial != executor->inbox.serial
-                        || purse->scope != scope || purse->n == 0
-                        || !brood__lane_plain(lane, scope)))
+    if (BROOD__UNLIKELY(!lane))
         return 0;
-    brood__lane_enter(lane);
-    if (BROOD__UNLIKELY(brood__load(&executor->inbox.rare, relaxed))) {
-        brood__lane_leave(lane);
-        return 0;
-    }
-    purse->n--;
     brood__lane_write(lane, fn, baton);
     if (brood__lane_publish(lane))
         brood__executor_wake(executor);

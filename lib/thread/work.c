@@ -8,6 +8,7 @@
 
 #define LANES_EACH 64 /* own tasks after which what came from outside is due */
 #define FEW        32 /* a batch that small: the producer is barely ahead */
+#define AHEAD      6  /* tasks whose futures are asked for early */
 #define BACKOFF    16 /* polls that let it get ahead */
 
 static void stand_at_service(brood__worker_t *worker);
@@ -121,6 +122,17 @@ BROOD__INLINE void run(brood__worker_t *worker, const brood__call_t *call)
         task_ended(worker, call, rv);
 }
 
+/* The producer has written it last: have it here when it is its turn. */
+BROOD__INLINE void ask_ahead(brood__worker_t *worker)
+{
+    long long at = brood__load(&worker->deque.bottom, relaxed) - AHEAD;
+    brood__deque_entry_t *entry = worker->deque.entry;
+
+    entry += at & (BROOD__DEQUE - 1);
+    if (brood__load(&entry->fn, relaxed) == brood__run_future)
+        BROOD__PREFETCH_WRITE(brood__load(&entry->baton, relaxed));
+}
+
 /* All of the deque, newest first; batches were pushed reversed, so that they
  * run in the order they came. */
 static void run_own(brood__worker_t *worker)
@@ -128,6 +140,7 @@ static void run_own(brood__worker_t *worker)
     brood__call_t call;
 
     while (brood__deque_pop(&worker->deque, &call)) {
+        ask_ahead(worker);
         run(worker, &call);
         if (BROOD__UNLIKELY(worker->tick % LANES_EACH == 0))
             take_turns(worker);
@@ -198,7 +211,7 @@ static int take_batch(brood__worker_t *worker)
                                    &worker->turn);
 
     for (unsigned i = n; i-- > 0;) {
-        if (calls[i].fn == brood__run_future)
+        if (i < AHEAD && calls[i].fn == brood__run_future)
             BROOD__PREFETCH_WRITE(calls[i].baton);
         brood__deque_push(&worker->deque, calls[i].fn, calls[i].baton,
                           calls[i].scope);
