@@ -140,7 +140,8 @@ static void run_own(brood__worker_t *worker)
     brood__call_t call;
 
     while (brood__deque_pop(&worker->deque, &call)) {
-        ask_ahead(worker);
+        if (call.fn == brood__run_future)
+            ask_ahead(worker);
         run(worker, &call);
         if (BROOD__UNLIKELY(worker->tick % LANES_EACH == 0))
             take_turns(worker);
