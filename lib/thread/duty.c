@@ -107,7 +107,7 @@ static brood__worker_t *put_on_duty(brood__executor_t *executor)
         executor->sentinel = worker;
         brood__store(&executor->watching, 1, relaxed);
         executor->n_wakes++;
-        worker->woken_at = brood__os_now();
+        worker->woken_at = brood__cpus > 1 ? brood__os_now() : 0;
         brood__store(&worker->gate, BROOD__GATE_OPEN, release);
     } else if (brood__executor_can_spawn(executor)
                && brood__executor_spawn(executor, 1) != APR_SUCCESS) {

@@ -258,7 +258,7 @@ static int sleep_until_woken(brood__worker_t *worker)
             continue;
         }
         if (gate != BROOD__GATE_SHUT) {
-            if (slept && gate == BROOD__GATE_OPEN)
+            if (slept && gate == BROOD__GATE_OPEN && worker->woken_at)
                 brood__spin_learn(brood__os_now() - worker->woken_at);
             return gate == BROOD__GATE_OPEN;
         }

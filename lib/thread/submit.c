@@ -19,6 +19,10 @@ static apr_status_t submit_with(brood_future_t **future,
                                 brood__executor_t *executor, brood_task_fn *fn,
                                 void *baton,
                                 const brood_task_options_t *options);
+static apr_status_t submit_made(brood_future_t **future,
+                                brood__executor_t *executor,
+                                brood_future_t *task, brood_task_fn *fn,
+                                void *baton, const char *type);
 static apr_status_t put(const brood__order_t *order, brood_task_fn *fn,
                         void *baton, brood_future_t *timed);
 static apr_status_t put_lane(const brood__order_t *order, brood_task_fn *fn,
@@ -105,8 +109,7 @@ apr_status_t brood__executor_submit(brood_future_t **future,
         *future = task;
         return APR_SUCCESS;
     }
-    brood__future_unmake(task);
-    return submit_with(future, executor, fn, baton, NULL);
+    return submit_made(future, executor, task, fn, baton, NULL);
 }
 
 /* ---- the slow path ------------------------------------------------------ */
@@ -138,7 +141,6 @@ static apr_status_t submit_with(brood_future_t **future,
 {
     brood_task_options_t full;
     brood_future_t *task = NULL;
-    brood__order_t order;
     apr_status_t rv;
     int needs;
 
@@ -149,7 +151,6 @@ static apr_status_t submit_with(brood_future_t **future,
         rv = brood__self_ready();
     if (rv != APR_SUCCESS)
         return rv;
-    order = brood__order_for(executor, full.type, 1);
     if (future || needs) {
         task = brood__future_make(&executor->home, fn, baton,
                                   needs ? &full : NULL);
@@ -157,7 +158,20 @@ static apr_status_t submit_with(brood_future_t **future,
             return APR_ENOMEM;
         task->scope = brood__self.now.scope;
     }
-    rv = submit_task(&order, task, fn, baton);
+    return submit_made(future, executor, task, fn, baton, full.type);
+}
+
+/* `task` may be NULL; it is unmade when it is not accepted. */
+static apr_status_t submit_made(brood_future_t **future,
+                                brood__executor_t *executor,
+                                brood_future_t *task, brood_task_fn *fn,
+                                void *baton, const char *type)
+{
+    brood__order_t order = brood__order_for(executor, type, 1);
+    apr_status_t rv = brood__life_check();
+
+    if (rv == APR_SUCCESS)
+        rv = submit_task(&order, task, fn, baton);
     if (brood__runs_in_caller(&order, rv)) {
         brood__run_here(executor, task, fn, baton);
         rv = APR_SUCCESS;

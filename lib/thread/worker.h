@@ -95,7 +95,7 @@ struct brood__worker_t {
     const char *name; /* under name_lock */
 
     atomic_uint gate BROOD__ALIGNED(BROOD__LINE);
-    int64_t woken_at; /* published by the gate */
+    int64_t woken_at; /* published by the gate; 0: nobody wants to know */
 };
 
 typedef enum {
