@@ -73,6 +73,8 @@ static void take_position(brood__child_t *child, brood__order_t *order)
     child->sent[slot] = order;
     child->arena_end[slot] = child->arena.head;
     child->next++;
+    /* The worker has read it last: have it here when the next one comes. */
+    BROOD__PREFETCH_WRITE(&child->down->request[BROOD__WIRE_SLOT(child->next)]);
 }
 
 /* What was borrowed is in the arena only from now on; see brood__child_fetch(). */
