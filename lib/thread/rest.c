@@ -142,12 +142,13 @@ void brood__worker_found(brood__worker_t *worker)
     worker->searching = 0;
     brood__store(&executor->searching, 0, relaxed);
     brood__light_fence();
-    if (brood__load(&executor->watching, relaxed))
+    if (brood__load(&executor->watching, relaxed)
+        || !brood__executor_has_room(executor))
         return;
     if (++worker->toggles > TOGGLES_MAX) {
         worker->toggles = 0;
         brood__executor_wake(executor);
-    } else if (brood__executor_has_room(executor)) {
+    } else {
         brood__store(&executor->inbox.need, 1, release); /* (G) */
         brood__heavy_fence();                            /* (C) */
         if (more_is_left(worker))

@@ -14,7 +14,7 @@
 static void stand_at_service(brood__worker_t *worker);
 static void take_turns(brood__worker_t *worker);
 static int get_work(brood__worker_t *worker);
-static int take_batch(brood__worker_t *worker);
+static int take_batch(brood__worker_t *worker, int none);
 static int steal(brood__worker_t *worker, brood__call_t *call);
 static void run_own(brood__worker_t *worker);
 static void run_special(brood__worker_t *worker, const brood__call_t *call);
@@ -53,7 +53,9 @@ void brood__worker_main(void *baton)
             if (BROOD__UNLIKELY(brood__load(&executor->shrinking, relaxed))
                 && brood__worker_is_surplus(worker))
                 break;
-            go = get_work(worker) || brood__worker_rest(worker);
+            /* Only what was got can be in the deque. */
+            while (!(go = get_work(worker)) && brood__worker_rest(worker))
+                ;
         }
         if (worker->searching) /* it leaves as one too many */
             brood__worker_found(worker);
@@ -162,7 +164,7 @@ static void take_turns(brood__worker_t *worker)
         brood__worker_run(worker, &call);
     if (new &&brood__deque_size(&worker->deque)
         < BROOD__DEQUE - 2 * BROOD__BATCH)
-        take_batch(worker);
+        take_batch(worker, 0);
 }
 
 /* True: something was put into the deque, or run. */
@@ -177,7 +179,7 @@ static int get_work(brood__worker_t *worker)
     if (BROOD__UNLIKELY(brood__load(&executor->n_errands, relaxed))
         && !brood__errand_pause(worker->tick) && run_errand(worker, 1))
         return 1;
-    got = take_batch(worker);
+    got = take_batch(worker, 1);
     if (got) {
         if (got > 2 && got < FEW) {
             run_own(worker);
@@ -205,22 +207,25 @@ static void call_for_duty(brood__executor_t *executor)
         brood__executor_wake(executor);
 }
 
-static int take_batch(brood__worker_t *worker)
+/* `none`: the deque is empty. Then a single one has no use for it. */
+static int take_batch(brood__worker_t *worker, int none)
 {
     brood__call_t calls[BROOD__BATCH];
     unsigned n = brood__inbox_take(&worker->executor->inbox, calls,
                                    &worker->turn);
 
-    for (unsigned i = n; i-- > 0;) {
-        if (i < AHEAD && calls[i].fn == brood__run_future)
+    for (unsigned i = n > AHEAD ? AHEAD : n; i-- > 0;)
+        if (calls[i].fn == brood__run_future)
             BROOD__PREFETCH_WRITE(calls[i].baton);
+    for (unsigned i = n == 1 && none ? 0 : n; i-- > 0;)
         brood__deque_push(&worker->deque, calls[i].fn, calls[i].baton,
                           calls[i].scope);
-    }
     if (n && worker->searching)
         brood__worker_found(worker);
     if (n > 1)
         call_for_duty(worker->executor);
+    else if (n && none)
+        brood__worker_run(worker, calls);
     return (int)n;
 }
 
