@@ -22,6 +22,7 @@
  * somebody is LISTED. Only the task itself publishes a wait, without the lock
  * but never while another holds it (B); after it took that back it waits while
  * it is LOCKed. So who holds the lock and sees WAITING may look at `wait`.
+ * tests/models/settle.pml and token.pml state it for Spin.
  * The memory is type-stable: it stays a future until the library ends, so a late
  * look at a recycled one is harmless.
  */
