@@ -57,9 +57,9 @@ void brood__loop_idle(brood_loop_manager_t *loop)
         brood__sub(&brood__busy.n, 1, relaxed);
         nap(loop, limit);
         brood__add(&brood__busy.n, 1, relaxed);
+        loop->now = brood__os_now();
     }
     brood__store(&loop->idle, 0, relaxed);
-    loop->now = brood__os_now();
     brood__loop_share(loop);
     brood__loop_expire(loop);
 }
@@ -136,7 +136,7 @@ static int wait_a_moment(brood_loop_manager_t *loop, int64_t limit)
             brood__pause();
             found = brood__loop_some(loop);
         }
-    } while (!found && brood__os_now() < end);
+    } while (!found && (loop->now = brood__os_now()) < end);
 
     if (found)
         loop->spin_pause = 0;
