@@ -6,6 +6,8 @@
 
 #include <brood/errors.h>
 
+#include "process/server.h"
+
 #define FORGET       ((int64_t)10 * 1000000000) /* deaths further apart */
 #define MOST_BACKOFF 6                          /* doublings */
 #define LONGEST      (INT64_MAX / 4)            /* 73 years */
@@ -60,7 +62,7 @@ void brood__child_bury(brood__child_t *child, const brood__os_exit_t *how,
             lose(child, position - 1, how, ended);
     brood__child_doom(child);
     if (!asked)
-        brood__process_death(m, how, APR_SUCCESS, ended);
+        brood__process_death(m, how, child->unmade, ended);
 }
 
 /* One death for all its workers, and none if it had none. Those that nothing
@@ -78,8 +80,10 @@ void brood__server_lost(brood_process_manager_t *m, brood__orders_t *ended)
             brood__os_process_kill(&child->process);
         child->wanted_dead = child->process_ready = 1;
     }
-    if (m->n_children)
-        brood__process_death(m, NULL, APR_SUCCESS, ended);
+    if (!m->n_children)
+        return;
+    brood__process_death(m, NULL, APR_SUCCESS, ended);
+    m->broken = brood__server_broken(m->server);
 }
 
 /* It had begun. */
@@ -133,6 +137,7 @@ void brood__process_death(brood_process_manager_t *m,
     unsigned doublings;
 
     m->unmade = unmade;
+    m->broken = APR_SUCCESS;
     m->how = how ? *how : none;
     if (m->deaths && now - m->first_death > FORGET)
         m->deaths = 0;

@@ -133,6 +133,7 @@ struct brood__child_t {
     int gone;    /* its descriptor says so; the server is asked how */
     int told;    /* the server has said how, or that there never was one */
     int look;    /* the server is to be asked, and was busy */
+    apr_status_t unmade; /* told: why there never was one */
     brood__os_exit_t how;
 };
 
@@ -177,9 +178,11 @@ struct brood_process_manager_t {
     unsigned numbers;
     unsigned deaths; /* in a row */
     int64_t first_death, next_start;
-    brood__os_exit_t how;      /* the last one died; the supervisor's own */
-    apr_status_t unmade;       /* or was not even started; the same */
-    brood_future_t *rest;      /* settles with (4): the settler's reference */
+    brood__os_exit_t how; /* the last one died; the supervisor's own, and so
+                             are these: */
+    apr_status_t unmade;  /* it was not even started */
+    apr_status_t broken;  /* it died with its fork server: how that ended */
+    brood_future_t *rest; /* settles with (4): the settler's reference */
     brood_future_t *last_rest; /* the same, or of the last run: a reader's */
     struct brood__server_t *server;
     uint64_t submitted, completed, failed, canceled, rejected, started_all;
@@ -417,7 +420,8 @@ void brood__child_bury(brood__child_t *child, const brood__os_exit_t *how,
 void brood__server_lost(brood_process_manager_t *m, brood__orders_t *ended);
 
 /* A worker has ended that nobody asked to, or could not be started: when is the
- * next one due, or is this a crash loop? `how`: NULL if `unmade` says why. */
+ * next one due, or is this a crash loop? `how`: NULL if `unmade` says why, or
+ * nobody does yet. */
 void brood__process_death(brood_process_manager_t *m,
                           const brood__os_exit_t *how, apr_status_t unmade,
                           brood__orders_t *ended);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <brood/errors.h>
+
 #include "os/process.h"
 
 brood__table_t brood__table;
@@ -82,6 +84,18 @@ brood_process_fn *brood__table_find(uint64_t hash)
         if (brood__table.hashes[i] == hash)
             return brood__table.entries[i].fn;
     return NULL;
+}
+
+void brood__process_give_up(const char *who, int code, const char *what,
+                            apr_status_t why)
+{
+    char text[120];
+
+    fprintf(stderr, "brood: %s %lld: %s: %s (%d)\n", who,
+            (long long)brood__os_pid(), what,
+            brood_strerror(why, text, sizeof(text)), (int)why);
+    fflush(stderr);
+    brood__os_worker_exit(code);
 }
 
 static void wrong_table(const char *what, const char *name)

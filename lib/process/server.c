@@ -4,15 +4,13 @@
 
 #include "process/server.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "base/alloc.h"
 #include "os/place.h"
 
 #define PATIENCE ((int64_t)10 * 1000000000)
 #define LOADING  ((int64_t)60 * 1000000000) /* for its first answer */
 #define HURRY    ((int64_t)1000000000)
+#define SOON     ((int64_t)1000000) /* between looks at one that was killed */
 
 struct brood__server_t {
     brood__os_process_t process;
@@ -21,7 +19,9 @@ struct brood__server_t {
     int64_t deadline;      /* of its answer; 0: none is due */
     int ready;             /* of the watcher */
     int loaded;            /* it has answered before */
-    int broken;            /* killed: it is of no use any more */
+    apr_status_t broken;   /* why it was killed, if it was; see server.h */
+    int ended;             /* that was seen */
+    brood__os_exit_t how;
 };
 
 const char *brood__helper_path = BROOD_HELPER;
@@ -29,9 +29,10 @@ int64_t brood__server_patience = PATIENCE;
 
 static void expect_answer(brood__server_t *server, brood__child_t *child);
 static apr_status_t take_answer(brood__server_t *server);
+static void see_end(brood__server_t *server, int64_t now);
 static void ask_how(brood__server_t *server, brood__child_t *child);
-static int serve(brood__os_handle_t channel,
-                 brood__os_handle_t handles[BROOD__HANDLES]);
+static apr_status_t serve(brood__os_handle_t channel,
+                          brood__os_handle_t handles[BROOD__HANDLES]);
 
 apr_status_t brood__process_exe(char *path, size_t size, const char *module)
 {
@@ -79,15 +80,16 @@ apr_status_t brood__server_start(brood__server_t **server, const char *name,
 
 void brood__server_stop(brood__server_t *server)
 {
-    brood__os_exit_t how;
-
     if (!server)
         return;
     brood__os_watcher_remove(brood__watcher, server->channel);
     brood__os_handle_close(server->channel);
-    brood__os_process_kill(&server->process);
-    while (!brood__os_process_ended(&server->process, &how))
-        brood__os_yield();
+    if (!server->ended)
+        brood__os_process_kill(&server->process);
+    while (!server->ended)
+        if (!(server->ended = brood__os_process_ended(&server->process,
+                                                      &server->how)))
+            brood__os_yield();
     brood__os_process_free(&server->process);
     brood__free(server);
 }
@@ -125,7 +127,7 @@ int brood__server_has_ended(brood__server_t *server, brood__child_t *child,
         return 1;
     }
     if (child->forking)
-        return server->broken;
+        return server->broken != APR_SUCCESS;
     unseen = brood__os_process_watch(&child->process) == BROOD__OS_NO_HANDLE;
     if (!child->gone && !unseen)
         child->gone = brood__os_process_ended(&child->process, how);
@@ -160,19 +162,28 @@ int brood__server_tend(brood__server_t *server, int64_t now, int thorough)
 {
     apr_status_t rv = APR_EAGAIN;
 
-    if (server->broken)
+    if (server->broken) {
+        see_end(server, now);
         return 0;
+    }
     if (server->ready || thorough)
         rv = take_answer(server);
     server->ready = 0;
     if (rv == APR_SUCCESS
         || (rv == APR_EAGAIN && (!server->deadline || now < server->deadline)))
         return 0;
-    server->broken = 1;
-    server->deadline = 0;
+    server->broken = rv == APR_EAGAIN ? APR_TIMEUP : rv;
     brood__os_watcher_remove(brood__watcher, server->channel);
     brood__os_process_kill(&server->process);
+    see_end(server, now);
     return 1;
+}
+
+static void see_end(brood__server_t *server, int64_t now)
+{
+    if (!server->ended)
+        server->ended = brood__os_process_ended(&server->process, &server->how);
+    server->deadline = server->ended ? 0 : now + SOON;
 }
 
 /* EMFILE: there was no room for the descriptor, but the worker is there. */
@@ -192,6 +203,7 @@ static apr_status_t take_answer(brood__server_t *server)
         handle = BROOD__OS_NO_HANDLE;
     } else if (child && child->forking && message.what == BROOD__WIRE_FORKED) {
         child->told = 1; /* it could not fork */
+        child->unmade = (apr_status_t)message.size;
     } else if (child && !child->forking && message.what == BROOD__WIRE_EXIT) {
         const int number = (int)(message.size >> 8);
 
@@ -228,9 +240,19 @@ int brood__server_is_free(const brood__server_t *server)
     return !server->asked && !server->broken;
 }
 
-int brood__server_is_broken(const brood__server_t *server)
+apr_status_t brood__server_broken(const brood__server_t *server)
 {
     return server->broken;
+}
+
+int brood__server_is_dying(const brood__server_t *server)
+{
+    return server->broken && !server->ended;
+}
+
+const brood__os_exit_t *brood__server_exit(const brood__server_t *server)
+{
+    return &server->how;
 }
 
 /* ---- the server's side ------------------------------------------------------ */
@@ -239,23 +261,26 @@ void brood__process_server(void)
 {
     brood__os_handle_t handles[BROOD__HANDLES];
     brood__os_handle_t channel;
+    apr_status_t rv = brood__os_worker_begin(1);
     size_t i;
 
-    if (brood__os_worker_begin(1) != APR_SUCCESS) {
-        fprintf(stderr, "brood: fork server: not started by brood\n");
-        exit(64);
-    }
+    if (rv != APR_SUCCESS)
+        brood__process_give_up("fork server", BROOD__EXIT_NOT_OURS,
+                               "not started by brood", rv);
     channel = brood__os_worker_handle(0);
     brood__os_worker_die_with(brood__os_parent_pid());
     for (i = 0; i < BROOD__HANDLES; i++)
         handles[i] = BROOD__OS_NO_HANDLE;
-    while (serve(channel, handles))
-        ;
+    while (rv == APR_SUCCESS)
+        rv = serve(channel, handles);
+    if (rv != APR_EOF)
+        brood__process_give_up("fork server", BROOD__EXIT_REFUSED,
+                               "cannot serve", rv);
     brood__os_worker_exit(0); /* the parent has ended; workers follow */
 }
 
-static int fork_one(brood__os_handle_t channel,
-                    const brood__os_handle_t handles[BROOD__HANDLES])
+static apr_status_t fork_one(brood__os_handle_t channel,
+                             const brood__os_handle_t handles[BROOD__HANDLES])
 {
     brood__os_message_t message = { BROOD__WIRE_FORKED, 0, 0 };
     brood__os_handle_t watch;
@@ -269,38 +294,38 @@ static int fork_one(brood__os_handle_t channel,
     message.where = rv == APR_SUCCESS ? (uint64_t)pid : 0;
     rv = brood__os_channel_send(channel, &message, watch);
     brood__os_handle_close(watch);
-    return rv == APR_SUCCESS;
+    return rv;
 }
 
-static int serve(brood__os_handle_t channel,
-                 brood__os_handle_t handles[BROOD__HANDLES])
+/* APR_EOF: the parent has ended. */
+static apr_status_t serve(brood__os_handle_t channel,
+                          brood__os_handle_t handles[BROOD__HANDLES])
 {
     brood__os_message_t message;
     brood__os_exit_t how;
     brood__os_handle_t handle;
-    int go_on = 1;
+    apr_status_t rv = brood__os_channel_receive(channel, &message, &handle, 1);
     size_t i;
 
-    if (brood__os_channel_receive(channel, &message, &handle, 1) != APR_SUCCESS)
-        return 0;
+    if (rv != APR_SUCCESS)
+        return rv;
     if (message.what == BROOD__WIRE_EXIT) {
         message.size = 0;
         if (brood__os_reap((int64_t)message.where, &how))
             message.size = how.signal ? (uint32_t)how.signal << 8 | 3
                                       : (uint32_t)how.code << 8 | 1;
-        return brood__os_channel_send(channel, &message, BROOD__OS_NO_HANDLE)
-               == APR_SUCCESS;
+        return brood__os_channel_send(channel, &message, BROOD__OS_NO_HANDLE);
     }
     if (message.what != BROOD__WIRE_FORK || message.size >= BROOD__HANDLES)
-        return 0;
+        return APR_EINVAL;
     brood__os_handle_close(handles[message.size]); /* of half a request */
     handles[message.size] = handle;
     if (message.size == BROOD__HANDLES - 1) {
-        go_on = fork_one(channel, handles);
+        rv = fork_one(channel, handles);
         for (i = 0; i < BROOD__HANDLES; i++) {
             brood__os_handle_close(handles[i]);
             handles[i] = BROOD__OS_NO_HANDLE;
         }
     }
-    return go_on;
+    return rv;
 }

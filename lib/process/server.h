@@ -44,19 +44,27 @@ apr_status_t brood__server_fork(brood__server_t *server, brood__child_t *child,
 
 /* Take an answer, if there is one. True: it is dead, or has not answered in
  * time and was killed; its workers are to be given up. `thorough`: look although
- * the watcher has not told of one; a supervisor in a hurry does not ask it. */
+ * the watcher has not told of one; a supervisor in a hurry does not ask it. Of
+ * one that was killed: see whether it has ended. */
 int brood__server_tend(brood__server_t *server, int64_t now, int thorough);
 
-/* When it must have answered; 0: nothing is due. */
+/* When it must have answered, or is to be looked at; 0: nothing is due. */
 int64_t brood__server_deadline(const brood__server_t *server);
 
 /* Its workers are being killed: do not wait for it for long. */
 void brood__server_hurry(brood__server_t *server, int64_t now);
 
-/* Nothing is out; or, it is of no use any more, and must be stopped when it has
- * no workers. */
+/* Nothing is out. */
 int brood__server_is_free(const brood__server_t *server);
-int brood__server_is_broken(const brood__server_t *server);
+
+/* Why it is of no use any more, and must be stopped when it has no workers:
+ * APR_EOF, it has ended; APR_TIMEUP, it gave no answer; else, its answer was not
+ * to be understood. APR_SUCCESS: it is all right. */
+apr_status_t brood__server_broken(const brood__server_t *server);
+
+/* It is of no use, and has not ended yet; then, how it has. */
+int brood__server_is_dying(const brood__server_t *server);
+const brood__os_exit_t *brood__server_exit(const brood__server_t *server);
 
 /* Has a worker of it ended, and how? What is not known yet is asked for. */
 int brood__server_has_ended(brood__server_t *server, brood__child_t *child,

@@ -20,6 +20,9 @@
 #define AGAIN    ((int64_t)100000000)       /* after a kill */
 #define STOPPING ((int64_t)1000000)         /* between looks */
 
+static void tend_server(brood_process_manager_t *m, int64_t now, int thorough,
+                        brood__orders_t *ended);
+static apr_status_t what_to_say(brood_process_manager_t *m);
 static void take_ring(brood__child_t *child);
 static void look_after(brood__child_t *child, int thorough, int64_t now,
                        brood__orders_t *ended);
@@ -53,8 +56,8 @@ unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
 
     brood__lock(&m->lock);
     m->tended = 1;
-    if (m->server && brood__server_tend(m->server, now, thorough))
-        brood__server_lost(m, &ended);
+    if (m->server)
+        tend_server(m, now, thorough, &ended);
     for (link = m->children.next; link != &m->children; link = next) {
         brood__child_t *child = BROOD__CONTAINER(link, brood__child_t, link);
 
@@ -71,14 +74,31 @@ unsigned brood__tend(brood_process_manager_t *m, int64_t *when, int thorough,
     start_some(m, now, &ended);
     *over = rests(m, now);
     set_alarm(m, now, when);
-    why = m->said == m->why ? APR_SUCCESS : m->why;
-    m->said = m->why;
+    why = what_to_say(m);
     brood__unlock(&m->lock);
     brood__orders_settle(&ended);
     brood__say_why(m, why);
     if (*over)
         say_over(m);
     return n;
+}
+
+static void tend_server(brood_process_manager_t *m, int64_t now, int thorough,
+                        brood__orders_t *ended)
+{
+    if (brood__server_tend(m->server, now, thorough))
+        brood__server_lost(m, ended);
+    if (m->broken != APR_SUCCESS && brood__server_broken(m->server))
+        m->how = *brood__server_exit(m->server);
+}
+
+/* Once, when it is known how the last one ended; until then it does not rest. */
+static apr_status_t what_to_say(brood_process_manager_t *m)
+{
+    if (m->said == m->why || (m->server && brood__server_is_dying(m->server)))
+        return APR_SUCCESS;
+    m->said = m->why;
+    return m->why;
 }
 
 static void set_alarm(const brood_process_manager_t *m, int64_t now,
@@ -301,11 +321,12 @@ static void ask_to_end(brood__child_t *child, int64_t now)
 /* ---- their number -------------------------------------------------------- */
 
 /* Its server answers one after the other; another one is started only when all
- * workers of the last one are gone. */
+ * workers of the last one are gone, and it has ended. */
 static int may_fork(const brood_process_manager_t *m)
 {
     return !m->server || brood__server_is_free(m->server)
-           || (brood__server_is_broken(m->server) && !m->n_children);
+           || (brood__server_broken(m->server)
+               && !brood__server_is_dying(m->server) && !m->n_children);
 }
 
 static void start_some(brood_process_manager_t *m, int64_t now,
@@ -341,7 +362,7 @@ static void start_one(brood_process_manager_t *m, brood__orders_t *ended)
     apr_status_t rv = APR_SUCCESS;
 
     brood__unlock(&m->lock);
-    if (m->server && brood__server_is_broken(m->server)) {
+    if (m->server && brood__server_broken(m->server)) {
         brood__server_stop(m->server);
         m->server = NULL;
     }
@@ -404,7 +425,8 @@ static int rests(brood_process_manager_t *m, int64_t now)
         return 0;
     end_children(m, now);
     if (m->n_children || m->n_queued || m->n_delayed
-        || brood__load(&m->unsettled, acquire))
+        || brood__load(&m->unsettled, acquire)
+        || (m->server && brood__server_is_dying(m->server)))
         return 0;
     server = m->server;
     m->server = NULL;

@@ -12,6 +12,8 @@
 
 static void describe_death(const brood_process_manager_t *m, char *text,
                            size_t size);
+static void describe_exit(const brood__os_exit_t *how, const char *who,
+                          char *text, size_t size);
 
 void brood__say_why(brood_process_manager_t *m, apr_status_t why)
 {
@@ -26,8 +28,6 @@ void brood__say_why(brood_process_manager_t *m, apr_status_t why)
                brood_strerror(why, text, sizeof(text)), death);
 }
 
-/* Nothing, if somebody else has reaped it. Large codes are those of systems
- * that write them so. */
 static void describe_death(const brood_process_manager_t *m, char *text,
                            size_t size)
 {
@@ -36,13 +36,27 @@ static void describe_death(const brood_process_manager_t *m, char *text,
     if (m->unmade != APR_SUCCESS)
         (void)snprintf(text, size, "; the last one could not be started: %s",
                        brood_strerror(m->unmade, why, sizeof(why)));
-    else if (m->how.known && m->how.signal)
-        (void)snprintf(text, size, "; the last one was killed by signal %d",
-                       m->how.signal);
-    else if (m->how.known && (m->how.code < 0 || m->how.code > 255))
-        (void)snprintf(text, size, "; the last one exited with 0x%x",
-                       (unsigned)m->how.code);
-    else if (m->how.known)
-        (void)snprintf(text, size, "; the last one exited with %d",
-                       m->how.code);
+    else if (m->broken == APR_SUCCESS)
+        describe_exit(&m->how, "the last one", text, size);
+    else if (m->broken == APR_EOF)
+        describe_exit(&m->how, "their fork server", text, size);
+    else if (m->broken == APR_TIMEUP)
+        (void)snprintf(text, size, "; their fork server did not answer");
+    else
+        (void)snprintf(text, size, "; their fork server gave a wrong answer");
+}
+
+/* Nothing, if somebody else has reaped it. Large codes are those of systems
+ * that write them so. */
+static void describe_exit(const brood__os_exit_t *how, const char *who,
+                          char *text, size_t size)
+{
+    if (how->known && how->signal)
+        (void)snprintf(text, size, "; %s was killed by signal %d", who,
+                       how->signal);
+    else if (how->known && (how->code < 0 || how->code > 255))
+        (void)snprintf(text, size, "; %s exited with 0x%x", who,
+                       (unsigned)how->code);
+    else if (how->known)
+        (void)snprintf(text, size, "; %s exited with %d", who, how->code);
 }

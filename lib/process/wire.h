@@ -201,6 +201,18 @@ extern size_t brood__n_chain;
 BROOD__NORETURN void brood__process_worker(void);
 BROOD__NORETURN void brood__process_server(void);
 
+/* The codes that one of these exits with by itself. */
+enum {
+    BROOD__EXIT_NOT_OURS = 64, /* it was not started by brood */
+    BROOD__EXIT_REFUSED = 70,  /* the system refuses something */
+    BROOD__EXIT_INITIALIZER = 71
+};
+
+/* End at once, and say on standard error what could not be done, and why; `who`
+ * is one of the two above. */
+BROOD__NORETURN void brood__process_give_up(const char *who, int code,
+                                            const char *what, apr_status_t why);
+
 #define BROOD__WORKER_ARG "--brood-worker"
 #define BROOD__SERVER_ARG "--brood-forkserver"
 

@@ -12,9 +12,7 @@
 
 #include "process/worker.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <brood/errors.h>
 #include <brood/init.h>
@@ -25,9 +23,6 @@
 #include "process/cross.h"
 #include "task/future.h"
 #include "task/spin.h"
-
-/* The codes that a worker exits with by itself. */
-enum { EXIT_NOT_A_WORKER = 64, EXIT_NO_START = 70, EXIT_NO_INITIALIZER = 71 };
 
 typedef struct call_t {
     brood_process_fn *fn;
@@ -42,7 +37,10 @@ static const brood__home_ops_t home_ops = { .noun = "worker process" };
 static brood__home_t g_home = { &home_ops };
 
 static void begin(void);
+static apr_status_t take_blocks(void);
+static void note_line(void);
 static void hello(void);
+static apr_status_t start_brood(void);
 static void initialize(void);
 static void watch(void *unused);
 static void await_request(const brood__request_t *request);
@@ -90,35 +88,22 @@ void brood__process_worker(void)
 
 /* ---- the beginning ------------------------------------------------------- */
 
-static BROOD__NORETURN void give_up(int code, const char *why)
+static BROOD__NORETURN void give_up(int code, const char *what,
+                                    apr_status_t why)
 {
-    fprintf(stderr, "brood: worker process %lld: %s\n",
-            (long long)brood__os_pid(), why);
-    fflush(stderr);
-    brood__os_worker_exit(code);
+    brood__process_give_up("worker process", code, what, why);
 }
 
 static void begin(void)
 {
     brood__os_message_t go;
     brood__os_handle_t none;
-    size_t i;
+    apr_status_t rv = take_blocks();
 
-    if (brood__os_worker_begin(BROOD__HANDLES) != APR_SUCCESS
-        || brood__os_block_map(&brood__worker.down_block,
-                               brood__os_worker_handle(BROOD__HANDLE_DOWN),
-                               sizeof(*brood__worker.down), 0)
-               != APR_SUCCESS
-        || brood__os_block_map(&brood__worker.up_block,
-                               brood__os_worker_handle(BROOD__HANDLE_UP),
-                               sizeof(*brood__worker.up), 1)
-               != APR_SUCCESS)
-        give_up(EXIT_NOT_A_WORKER, "not started by brood");
-    brood__worker.down = brood__worker.down_block.base;
-    brood__worker.up = brood__worker.up_block.base;
-    if (brood__worker.down->magic != BROOD__WIRE_MAGIC)
-        give_up(EXIT_NOT_A_WORKER, "not started by brood");
-
+    if (rv == APR_EINVAL)
+        give_up(BROOD__EXIT_NOT_OURS, "not started by brood", rv);
+    if (rv != APR_SUCCESS)
+        give_up(BROOD__EXIT_REFUSED, "cannot take what its parent gave it", rv);
     /* Only then does the parent have a process descriptor of us. */
     if (brood__os_channel_receive(brood__os_worker_handle(BROOD__HANDLE_WATCH),
                                   &go, &none, 1)
@@ -129,22 +114,49 @@ static void begin(void)
         && brood__worker.down->size == sizeof(*brood__worker.down)) {
         brood__os_worker_die_with(brood__worker.down->parent_pid);
         brood__os_thread_name(brood__worker.down->name);
-        brood__n_chain = brood__worker.down->n_chain + 1;
-        for (i = 0; i < brood__worker.down->n_chain; i++)
-            brood__chain[i + 1] = brood__worker.down->chain[i];
-        brood__chain[0].pid = (uint64_t)brood__os_pid();
-        brood__chain[0].serial = brood__worker.down->serial;
+        note_line();
     }
+}
+
+/* APR_EINVAL: they are not brood's. */
+static apr_status_t take_blocks(void)
+{
+    apr_status_t rv = brood__os_worker_begin(BROOD__HANDLES);
+
+    if (rv == APR_SUCCESS)
+        rv = brood__os_block_map(&brood__worker.down_block,
+                                 brood__os_worker_handle(BROOD__HANDLE_DOWN),
+                                 sizeof(*brood__worker.down), 0);
+    if (rv == APR_SUCCESS)
+        rv = brood__os_block_map(&brood__worker.up_block,
+                                 brood__os_worker_handle(BROOD__HANDLE_UP),
+                                 sizeof(*brood__worker.up), 1);
+    if (rv != APR_SUCCESS)
+        return rv;
+    brood__worker.down = brood__worker.down_block.base;
+    brood__worker.up = brood__worker.up_block.base;
+    return brood__worker.down->magic == BROOD__WIRE_MAGIC ? APR_SUCCESS
+                                                          : APR_EINVAL;
+}
+
+static void note_line(void)
+{
+    size_t i;
+
+    brood__n_chain = brood__worker.down->n_chain + 1;
+    for (i = 0; i < brood__worker.down->n_chain; i++)
+        brood__chain[i + 1] = brood__worker.down->chain[i];
+    brood__chain[0].pid = (uint64_t)brood__os_pid();
+    brood__chain[0].serial = brood__worker.down->serial;
 }
 
 /* The parent compares, and ends us if anything differs. */
 static void hello(void)
 {
-    if (brood_initialize() != APR_SUCCESS || brood__self_ready() != APR_SUCCESS
-        || brood__thread_start(&brood__worker.watcher, watch, NULL,
-                               "brood-watch", 0)
-               != APR_SUCCESS)
-        give_up(EXIT_NO_START, "cannot start brood");
+    apr_status_t rv = start_brood();
+
+    if (rv != APR_SUCCESS)
+        give_up(BROOD__EXIT_REFUSED, "cannot start brood", rv);
     brood__buffer_place = brood__worker_place;
     brood__worker.up->magic = BROOD__WIRE_MAGIC;
     brood__worker.up->abi = BROOD__WIRE_ABI;
@@ -156,20 +168,32 @@ static void hello(void)
     brood__os_bell_ring(brood__os_worker_handle(BROOD__HANDLE_BELL));
 }
 
+static apr_status_t start_brood(void)
+{
+    apr_status_t rv = brood_initialize();
+
+    if (rv == APR_SUCCESS)
+        rv = brood__self_ready();
+    if (rv == APR_SUCCESS)
+        rv = brood__thread_start(&brood__worker.watcher, watch, NULL,
+                                 "brood-watch", 0);
+    return rv;
+}
+
 static void initialize(void)
 {
     brood_process_fn *fn;
     brood_buffer_t *out = NULL;
+    apr_status_t rv = BROOD_ENOFUNC;
 
     if (!brood__worker.down->initializer)
         return;
     fn = brood__table_find(brood__worker.down->initializer);
-    if (!fn)
-        give_up(EXIT_NO_INITIALIZER, "knows no function for its initializer");
-    if (fn(brood__worker.down->initializer_data,
-           brood__worker.down->initializer_size, &out)
-        != APR_SUCCESS)
-        give_up(EXIT_NO_INITIALIZER, "its initializer failed");
+    if (fn)
+        rv = fn(brood__worker.down->initializer_data,
+                brood__worker.down->initializer_size, &out);
+    if (rv != APR_SUCCESS)
+        give_up(BROOD__EXIT_INITIALIZER, "its initializer failed", rv);
     (void)brood_buffer_release(out);
 }
 

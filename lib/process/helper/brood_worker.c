@@ -6,6 +6,7 @@
  * worker. Started by brood only.
  */
 
+#include <brood/errors.h>
 #include <brood/process.h>
 
 #include <stdio.h>
@@ -20,6 +21,15 @@
 
 #define TABLE "brood_process_table"
 
+static int refuse(apr_status_t why)
+{
+    char text[120];
+
+    fprintf(stderr, "brood-worker: cannot start: %s (%d)\n",
+            brood_strerror(why, text, sizeof(text)), (int)why);
+    return 70;
+}
+
 int main(int argc, const char *const *argv)
 {
     apr_dso_handle_sym_t table;
@@ -27,22 +37,25 @@ int main(int argc, const char *const *argv)
     apr_pool_t *pool;
     const char *path, *root, *rest;
     char text[200], folder[1024];
+    apr_status_t rv;
 
     if (argc < 3 || strncmp(argv[1], "--brood-", 8) != 0) {
         fprintf(stderr, "brood-worker: started by brood, not by hand\n");
         return 64;
     }
     /* On Windows the arguments are UTF-8 only afterwards. */
-    if (apr_app_initialize(&argc, &argv, NULL) != APR_SUCCESS
-        || apr_pool_create(&pool, NULL) != APR_SUCCESS)
-        return 70;
+    rv = apr_app_initialize(&argc, &argv, NULL);
+    if (rv == APR_SUCCESS)
+        rv = apr_pool_create(&pool, NULL);
+    if (rv != APR_SUCCESS)
+        return refuse(rv);
     path = argv[2];
     rest = path;
     if (apr_filepath_root(&root, &rest, 0, pool) == APR_ERELATIVE) {
         /* by name: from our folder, never from a path */
-        if (brood__os_place(folder, sizeof(folder), BROOD_MODULES, "../lib/")
-            != APR_SUCCESS)
-            return 70;
+        rv = brood__os_place(folder, sizeof(folder), BROOD_MODULES, "../lib/");
+        if (rv != APR_SUCCESS)
+            return refuse(rv);
         path = apr_pstrcat(pool, folder, "/", path, (char *)NULL);
     }
     if (apr_dso_load(&module, path, pool) != APR_SUCCESS) {

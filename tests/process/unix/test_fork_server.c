@@ -30,6 +30,7 @@ static apr_status_t send_in_time(brood__os_handle_t end,
 
 #define FOR_EVER ((int64_t)3600 * 1000000000)
 #define NOT_LONG ((int64_t)20 * 1000000)
+#define SERVER   "BROOD_TEST_SERVER" /* what a server does, in its environment */
 
 /* ---- in the worker ---------------------------------------------------------- */
 
@@ -55,17 +56,42 @@ static const brood_process_entry_t table[] = {
     { NULL, NULL },
 };
 
+/* ---- in the server ---------------------------------------------------------- */
+
+static void misbehave(const char *what)
+{
+    const brood__os_message_t message = { BROOD__WIRE_EXIT, 0, 0 };
+
+    if (strcmp(what, "exit") == 0)
+        _exit(5);
+    if (strcmp(what, "die") == 0)
+        (void)raise(SIGTERM);
+    if (strcmp(what, "cannot fork once") == 0)
+        brood__fault_at(BROOD__FAULT_PROCESS, 1);
+    if (strcmp(what, "cannot fork") == 0)
+        brood__fault_all(BROOD__FAULT_PROCESS);
+    if (strcmp(what, "lack descriptors") == 0)
+        brood__fault_all(BROOD__FAULT_DESCRIPTOR);
+    if (strcmp(what, "babble") == 0) /* nobody has asked for that */
+        (void)(brood__os_channel_send)(3, &message, BROOD__OS_NO_HANDLE);
+}
+
 /* ---- in the host ------------------------------------------------------------ */
 
-static brood_process_manager_t *workers(int n)
+static brood_process_manager_t *workers_until(int n, int crash_limit)
 {
     brood_process_manager_options_t o = OPTIONS;
 
     o.max_workers = o.min_workers = n;
     o.start_method = BROOD_START_FORKSERVER;
     o.restart_backoff = 1;
-    o.crash_limit = 2;
+    o.crash_limit = crash_limit;
     return process_manager(&o);
+}
+
+static brood_process_manager_t *workers(int n)
+{
+    return workers_until(n, 2);
 }
 
 static brood_future_t *begin_to_die(brood_process_manager_t *m,
@@ -243,9 +269,9 @@ static void a_server_that_cannot_fork_is_asked_again(void)
     brood_process_manager_t *m;
     brood_stats_t stats = BROOD_STATS_INIT;
 
-    (void)setenv("BROOD_TEST_NO_FORK", "1", 1);
+    platform_setenv(SERVER, "cannot fork once");
     m = workers(1);
-    (void)unsetenv("BROOD_TEST_NO_FORK");
+    platform_setenv(SERVER, NULL);
     process_expect(m, "echo", "x", "x");
     ASSERT_STATUS(APR_SUCCESS, brood_process_manager_stats(m, &stats));
     CU_ASSERT_EQUAL(stats.workers, 1);
@@ -263,30 +289,73 @@ static apr_status_t send_in_time(brood__os_handle_t end,
     return brood__os_channel_send(end, message, handle);
 }
 
-/* However early it does. */
-static void a_server_that_ends_at_once_is_a_crash_loop(void)
+/* A crash loop, with a server that behaves as `SERVER` says. */
+static void loop(void)
 {
-    brood_process_manager_t *m;
+    brood_process_manager_t *m = workers(1);
     brood_future_t *future = NULL;
-    int late;
 
-    for (late = 0; late < 2; late++) {
-        (void)setenv("BROOD_TEST_NO_SERVER", "1", 1);
-        brood__store(&g_too_late, late, relaxed);
-        m = workers(1);
-        if (brood_process_manager_submit(&future, m, "echo", "x", 1, NULL)
-            == APR_SUCCESS)
-            ASSERT_STATUS(BROOD_ECRASHLOOP, process_end(future));
-        WAIT_UNTIL(!brood_process_manager_is_running(m));
-        ASSERT_STATUS(BROOD_ECRASHLOOP, brood_process_manager_submit(
-                                            &future, m, "echo", "x", 1, NULL));
-        process_stop(m);
-        (void)unsetenv("BROOD_TEST_NO_SERVER");
+    if (brood_process_manager_submit(&future, m, "echo", "x", 1, NULL)
+        == APR_SUCCESS)
+        ASSERT_STATUS(BROOD_ECRASHLOOP, process_end(future));
+    WAIT_UNTIL(!brood_process_manager_is_running(m));
+    ASSERT_STATUS(BROOD_ECRASHLOOP, brood_process_manager_submit(
+                                        &future, m, "echo", "x", 1, NULL));
+    process_stop(m);
+}
+
+/* However early it does, and whatever it does instead; the log says what. */
+static void a_server_that_serves_nobody_is_a_crash_loop(void)
+{
+    static const struct {
+        const char *what;
+        int late;
+        const char *logged, *said;
+    } rows[] = {
+        { "exit", 0, "; their fork server exited with 5;", "" },
+        { "exit", 1, "; their fork server exited with 5;", "" },
+        { "die", 0, "; their fork server was killed by signal 15;", "" },
+        { "die", 1, "; their fork server was killed by signal 15;", "" },
+        { "babble", 0, "; their fork server gave a wrong answer;", "" },
+        { "cannot fork", 0, "; the last one could not be started: ", "" },
+        { "lack descriptors", 0, "; their fork server exited with 70;",
+          "cannot serve: " },
+    };
+    brood_process_manager_t *m;
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        platform_setenv(SERVER, rows[i].what);
+        brood__store(&g_too_late, rows[i].late, relaxed);
+        process_listen();
+        CU_ASSERT_PTR_NOT_NULL(
+            strstr(platform_standard_error(loop), rows[i].said));
+        process_heard(rows[i].logged);
+        platform_setenv(SERVER, NULL);
         brood__store(&g_too_late, 0, relaxed);
         m = workers(1);
         process_expect(m, "echo", "x", "x");
         process_stop(m);
     }
+}
+
+static void a_server_that_gave_no_answer_is_told_of(void)
+{
+    brood_process_manager_t *m;
+    brood_future_t *future;
+    file_door_t door;
+
+    brood__server_patience = NOT_LONG;
+    m = workers_until(2, 1);
+    future = begin_to_die(m, &door);
+    (void)stop_the_server(m);
+    process_listen();
+    die(&door);
+    ASSERT_STATUS(BROOD_EWORKERDIED, process_end(future));
+    process_heard("; their fork server did not answer;");
+    brood__server_patience = FOR_EVER;
+    file_door_fini(&door);
+    process_stop(m);
 }
 
 static const test_t tests[] = {
@@ -296,7 +365,8 @@ static const test_t tests[] = {
     TEST_KEEPS(a_server_that_dies_is_replaced, KEEPS_MEMORY),
     TEST_KEEPS(a_stopped_server_can_be_stopped_and_killed, KEEPS_MEMORY),
     TEST_KEEPS(a_server_that_cannot_fork_is_asked_again, KEEPS_MEMORY),
-    TEST_KEEPS(a_server_that_ends_at_once_is_a_crash_loop, KEEPS_MEMORY),
+    TEST_KEEPS(a_server_that_serves_nobody_is_a_crash_loop, KEEPS_MEMORY),
+    TEST_KEEPS(a_server_that_gave_no_answer_is_told_of, KEEPS_MEMORY),
 };
 
 int main(int argc, char **argv)
@@ -309,11 +379,8 @@ int main(int argc, char **argv)
                                        process_warm_up,
                                        NULL };
 
-    if (getenv("BROOD_TEST_NO_SERVER") && argc > 1
-        && strcmp(argv[1], BROOD__SERVER_ARG) == 0)
-        return 5;
-    if (getenv("BROOD_TEST_NO_FORK"))
-        brood__fault_at(BROOD__FAULT_PROCESS, 1);
+    if (getenv(SERVER) && argc > 1 && strcmp(argv[1], BROOD__SERVER_ARG) == 0)
+        misbehave(getenv(SERVER));
     brood_process_main(argc, (const char *const *)argv, table);
     return harness_main(&harness, argc, (const char *const *)argv);
 }
