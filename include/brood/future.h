@@ -147,8 +147,8 @@ BROOD_API apr_status_t brood_future_take(brood_future_t *future, void **value);
  * @param futures the futures; the same one may stand in it twice.
  * @param n       how many; 0 is APR_SUCCESS at once.
  * @param timeout microseconds; 0: only look; negative: for ever.
- * @retval APR_EINVAL @a futures or one of them is NULL, or there are more than
- *                    fit into memory.
+ * @retval APR_EINVAL one of them, or with @a n other than 0 @a futures, is NULL,
+ *                    or there are more than fit into memory.
  * @return else as brood_future_wait().
  *
  * @threads   any.
@@ -187,8 +187,9 @@ BROOD_API apr_status_t brood_future_wait_any(brood_future_t *const *futures,
  * @param[out] all     a new reference; NULL unless APR_SUCCESS.
  * @param      futures the futures; read during the call only.
  * @param      n       how many; 0 settles at once.
- * @retval APR_EINVAL an argument or one of the futures is NULL, or there are more
- *                    than fit into memory.
+ * @retval APR_EINVAL @a all, one of the futures, or with @a n other than 0
+ *                    @a futures, is NULL, or there are more than fit into
+ *                    memory.
  * @retval APR_ENOMEM nothing was made.
  *
  * @threads   any.

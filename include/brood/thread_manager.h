@@ -159,7 +159,8 @@ BROOD_API apr_status_t brood_thread_manager_submit(
  * @param[out] futures array of @a n new references, or NULL.
  * @param      manager the manager.
  * @param      tasks   array of @a n tasks; read during the call.
- * @param      n       how many; 0 is APR_SUCCESS.
+ * @param      n       how many; 0 is refused as 1 would be, but needs no room,
+ *                     and waits for none.
  * @param      options settings of every one of them, or NULL.
  * @retval APR_EINVAL  @a manager, or with @a n other than 0 @a tasks or the `fn`
  *                     of one of them is NULL, or unknown options.
@@ -184,7 +185,8 @@ BROOD_API apr_status_t brood_thread_manager_submit_many(
  * @param      manager the manager.
  * @param      fn      called as fn(base + i * stride, NULL).
  * @param      base    the array.
- * @param      n       elements; 0 settles at once.
+ * @param      n       elements; 0 is refused as 1 would be, but needs no room,
+ *                     and settles at once.
  * @param      stride  bytes from one element to the next.
  * @param      chunk   elements a task; 0: chosen from @a n and the workers.
  * @param      options settings of the whole; `destroy` is called with @a base.

@@ -165,6 +165,24 @@ static apr_status_t submit_made(const brood__order_t *order,
     return rv;
 }
 
+/* Nothing: refused as one task would be, but it needs neither room nor anybody
+ * to run it. */
+static apr_status_t submit_none(const brood__order_t *order)
+{
+    const unsigned needed = BROOD__RARE_CAPACITY | BROOD__RARE_NOBODY;
+    brood__lane_t *lane = brood__inbox_lane(&order->executor->inbox);
+    int64_t deadline = 0;
+    apr_status_t rv;
+
+    if (!lane)
+        return APR_ENOMEM;
+    brood__lane_enter(lane);
+    rv = brood__admit(order, brood__load(&order->executor->inbox.rare, relaxed)
+                                 & ~needed);
+    brood__lane_leave(lane);
+    return brood__wait_for_room(order, rv, &deadline);
+}
+
 apr_status_t brood__executor_submit_many(brood_future_t **futures,
                                          brood__executor_t *executor,
                                          const brood_task_t *tasks, size_t n,
@@ -183,9 +201,11 @@ apr_status_t brood__executor_submit_many(brood_future_t **futures,
                          : brood__task_options(&full, options, &needs);
     if (rv == APR_SUCCESS)
         rv = brood__self_ready();
-    if (rv != APR_SUCCESS || n == 0)
+    if (rv != APR_SUCCESS)
         return rv;
     order = brood__order_for(executor, full.type, (int)n);
+    if (n == 0)
+        return submit_none(&order);
     if (!futures && needs) {
         made = brood__alloc(n * sizeof(*made));
         if (!made)

@@ -113,10 +113,15 @@ static apr_status_t submit_runners(brood_thread_manager_t *manager, map_t *map,
                                    const brood_task_options_t *options)
 {
     brood_task_options_t each = *options;
-    brood_task_t *tasks = brood__alloc(n * sizeof(*tasks));
+    brood_task_t *tasks;
     apr_status_t rv;
     apr_size_t i;
 
+    each.size = sizeof(each);
+    if (n == 0)
+        return brood__executor_submit_many(NULL, &manager->executor, NULL, 0,
+                                           &each);
+    tasks = brood__alloc(n * sizeof(*tasks));
     map->runner = brood__alloc(n * sizeof(*map->runner));
     if (!tasks || !map->runner) {
         brood__free(tasks);
@@ -126,7 +131,6 @@ static apr_status_t submit_runners(brood_thread_manager_t *manager, map_t *map,
         tasks[i].fn = run;
         tasks[i].baton = map;
     }
-    each.size = sizeof(each);
     each.destroy = runner_gone;
     each.free_value = NULL;
     each.flags |= BROOD_TASK_QUIET;
@@ -171,9 +175,10 @@ apr_status_t brood_thread_manager_map(brood_future_t **future,
     map = map_make(fn, base, n ? n : 1, stride, chunk, &full);
     if (!map)
         return APR_ENOMEM;
-    if (n == 0) /* one runner finds nothing to do, so types are checked too */
-        map->n = 0;
-    if (runners > map->chunks)
+    map->n = n; /* of nothing there is one chunk, which begin() does */
+    if (n == 0)
+        runners = 0;
+    else if (runners > map->chunks)
         runners = map->chunks;
     return begin(future, manager, map, runners, &full);
 }
