@@ -5,6 +5,7 @@
 
 #include "os/unix/os_internal.h"
 
+#include "os/process.h"
 #include "support/support.h"
 
 #include <errno.h>
@@ -51,21 +52,94 @@ static int move_one(void *unused)
     return fcntl(moved, F_GETFD) == FD_CLOEXEC ? RIGHT : NOT_PRIVATE;
 }
 
-static int make_pipe(void *unused)
-{
-    int ends[2], i;
+/* ---- whatever makes descriptors, with any of the standard ones closed -------- */
 
-    (void)unused;
-    (void)close(STDIN_FILENO);
-    (void)close(STDERR_FILENO);
-    if (brood__private_pipe(ends) != APR_SUCCESS)
+/* Each gives how many it has made, in `fds`; -1: none, which is wrong. */
+static int make_pipe(int *fds)
+{
+    return brood__private_pipe(fds) == APR_SUCCESS ? 2 : -1;
+}
+
+static int make_channel(int *fds)
+{
+    return brood__os_channel_make(fds) == APR_SUCCESS ? 2 : -1;
+}
+
+static int make_bell(int *fds)
+{
+    return brood__os_bell_make(fds) == APR_SUCCESS ? 2 : -1;
+}
+
+static int make_block(int *fds)
+{
+    brood__os_block_t block;
+
+    if (brood__os_block_make(&block, 1) != APR_SUCCESS)
+        return -1;
+    fds[0] = block.handle;
+    return 1;
+}
+
+static int make_waker(int *fds)
+{
+    brood__os_waker_t waker;
+
+    if (brood__os_waker_make(&waker) != APR_SUCCESS)
+        return -1;
+    fds[0] = waker.in;
+    fds[1] = waker.out;
+    return 2;
+}
+
+static int receive_one(int *fds)
+{
+    brood__os_message_t message = { 1, 2, 3 };
+
+    if (make_channel(fds) < 0
+        || brood__os_channel_send(fds[0], &message, fds[1]) != APR_SUCCESS
+        || brood__os_channel_receive(fds[1], &message, &fds[2], 0)
+               != APR_SUCCESS)
+        return -1;
+    return 3;
+}
+
+/* Where there are descriptors of processes. */
+static int watch_process(int *fds)
+{
+    fds[0] = brood__descriptor_own(getpid());
+    return fds[0] >= 0;
+}
+
+static int (*const makers[])(int *fds) = {
+    make_pipe,  make_channel, make_bell,     make_block,
+    make_waker, receive_one,  watch_process,
+};
+
+typedef struct making_t {
+    size_t maker;
+    int closed; /* bit by bit */
+} making_t;
+
+static int make_without(void *baton)
+{
+    const making_t *making = baton;
+    int fds[3], i, n;
+
+    for (i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+        if (making->closed >> i & 1)
+            (void)close(i);
+    n = makers[making->maker](fds);
+    if (n < 0)
         return NOT_READY;
-    for (i = 0; i < 2; i++)
-        if (ends[i] <= STDERR_FILENO)
+    for (i = 0; i < n; i++)
+        if (fds[i] <= STDERR_FILENO)
             return NOT_MOVED;
-        else if (fcntl(ends[i], F_GETFD) != FD_CLOEXEC)
+        else if (fcntl(fds[i], F_GETFD) != FD_CLOEXEC)
             return NOT_PRIVATE;
-    return is_open(STDIN_FILENO) || is_open(STDERR_FILENO) ? NOT_CLOSED : RIGHT;
+    for (i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+        if (is_open(i) == (making->closed >> i & 1))
+            return NOT_CLOSED;
+    return RIGHT;
 }
 
 /* With room for so many of two. */
@@ -91,10 +165,15 @@ static void standard_numbers_are_given_back(void)
     CU_ASSERT_EQUAL(test_in_child(move_one, NULL), RIGHT);
 }
 
-static void pipes_have_none_of_them(void)
+static void nothing_that_is_made_has_one_of_them(void)
 {
+    making_t making;
+
     TEST_NEEDS_FORK();
-    CU_ASSERT_EQUAL(test_in_child(make_pipe, NULL), RIGHT);
+    for (making.maker = 0; making.maker < sizeof(makers) / sizeof(makers[0]);
+         making.maker++)
+        for (making.closed = 0; making.closed < 8; making.closed++)
+            CU_ASSERT_EQUAL(test_in_child(make_without, &making), RIGHT);
 }
 
 static void without_others_nothing_stays_open(void)
@@ -108,7 +187,7 @@ static void without_others_nothing_stays_open(void)
 
 static const test_t tests[] = {
     TEST(standard_numbers_are_given_back),
-    TEST(pipes_have_none_of_them),
+    TEST(nothing_that_is_made_has_one_of_them),
     TEST(without_others_nothing_stays_open),
 };
 HARNESS_MAIN_BARE("private", tests)
