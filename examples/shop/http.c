@@ -15,10 +15,11 @@
 #include "metrics.h"
 #include "shop.h"
 
+enum { READ = EVHTTP_REQ_GET | EVHTTP_REQ_HEAD, WRITE = EVHTTP_REQ_POST };
+
 typedef struct {
     const char *path; /* ends with '/': a number follows */
-    enum evhttp_cmd_type method;
-    const char *allow;
+    unsigned methods;
     route_e route;
     void (*run)(request_t *request);
     size_t max_body; /* 0: MAX_BODY */
@@ -27,13 +28,12 @@ typedef struct {
 static void show_health(request_t *request);
 
 static const entry_t routes[] = {
-    { "/items", EVHTTP_REQ_GET, "GET", ROUTE_ITEMS, items_list, 0 },
-    { "/items/", EVHTTP_REQ_GET, "GET", ROUTE_ITEM, items_show, 0 },
-    { "/orders", EVHTTP_REQ_POST, "POST", ROUTE_ORDERS, orders_place, 0 },
-    { "/thumb", EVHTTP_REQ_POST, "POST", ROUTE_THUMB, thumbs_make,
-      THUMB_MAX_BODY },
-    { "/metrics", EVHTTP_REQ_GET, "GET", ROUTE_METRICS, metrics_show, 0 },
-    { "/healthz", EVHTTP_REQ_GET, "GET", ROUTE_HEALTHZ, show_health, 0 },
+    { "/items", READ, ROUTE_ITEMS, items_list, 0 },
+    { "/items/", READ, ROUTE_ITEM, items_show, 0 },
+    { "/orders", WRITE, ROUTE_ORDERS, orders_place, 0 },
+    { "/thumb", WRITE, ROUTE_THUMB, thumbs_make, THUMB_MAX_BODY },
+    { "/metrics", READ, ROUTE_METRICS, metrics_show, 0 },
+    { "/healthz", READ, ROUTE_HEALTHZ, show_health, 0 },
 };
 
 /* --- Answers ------------------------------------------------------------- */
@@ -95,6 +95,18 @@ static void log_answer(const request_t *request, apr_interval_time_t taken)
              evhttp_request_get_uri(request->http), code, (int)(taken / 1000));
 }
 
+/* To HEAD: say how long the body is, and keep it. */
+static void withhold_body(request_t *request)
+{
+    size_t len = evbuffer_get_length(request->body);
+    char text[24];
+
+    snprintf(text, sizeof(text), "%lu", (unsigned long)len);
+    evhttp_add_header(evhttp_request_get_output_headers(request->http),
+                      "Content-Length", text);
+    evbuffer_drain(request->body, len);
+}
+
 /* Send what was decided. evhttp takes the request, and frees it if the client
  * has gone meanwhile. */
 static void answer(request_t *request)
@@ -115,6 +127,8 @@ static void answer(request_t *request)
         evhttp_add_header(headers, "Connection", "close");
     metrics_request(request->route, request->code, taken);
     log_answer(request, taken);
+    if (evhttp_request_get_command(request->http) == EVHTTP_REQ_HEAD)
+        withhold_body(request);
     evhttp_send_reply(request->http, request->code, NULL, request->body);
     request->http = NULL;
 }
@@ -193,9 +207,9 @@ static int check(request_t *request, const entry_t *entry)
     size_t len = evbuffer_get_length(in);
     const char *text;
 
-    if (evhttp_request_get_command(request->http) != entry->method) {
-        request->allow = entry->allow;
-        http_error(request, 405, "only %s is allowed here", entry->allow);
+    if (!(evhttp_request_get_command(request->http) & entry->methods)) {
+        request->allow = entry->methods == READ ? "GET, HEAD" : "POST";
+        http_error(request, 405, "only %s here", request->allow);
         return 0;
     }
     if (len > most) {

@@ -10,6 +10,8 @@
  *     GET  /metrics    counters, for Prometheus
  *     GET  /healthz    is it there?
  *
+ * and to HEAD what it would answer to GET, without the body.
+ *
  * shop.h shows how the files hang together.
  */
 

@@ -151,6 +151,26 @@ a_sold_out_item() { # there are 50 of it
         same "$(stock_of 10)" 0
 }
 
+# The same head, but for the time; curl would wait for a body of that length, or
+# take it for the next answer.
+head_of() { # head_of <path>
+    ask "$1"
+    grep -vi '^date:' "$tmp/head" >"$tmp/get"
+    len=$(wc -c <"$tmp/body" | tr -d ' ')
+    answered=$code
+    ask "$1" -I
+    same "$code" "$answered" &&
+        same "$(grep -vi '^date:' "$tmp/head")" "$(cat "$tmp/get")" &&
+        has "$(tr -d '\r' <"$tmp/head")" "Content-Length: $len"
+}
+
+nothing_follows_a_head() {
+    printf 'HEAD /items HTTP/1.1\r\n\r\nGET /items/5 HTTP/1.0\r\n\r\n' |
+        "$client" raw "$port" | tr -d '\r' >"$tmp/raw"
+    same "$(sed -n '/^$/{ n; p; q; }' "$tmp/raw")" "HTTP/1.0 200 OK" &&
+        has "$(cat "$tmp/raw")" '"id":5'
+}
+
 good_metrics() {
     ask /metrics
     has "$(cat "$tmp/head")" "text/plain" || return
@@ -171,6 +191,12 @@ routes() {
     expect "an order whose payment is declined" a_declined_order
     expect "an item that is sold out" a_sold_out_item
     expect "GET /metrics" good_metrics
+    for path in /items /items/7 /healthz /nothing /items/0; do
+        expect "HEAD $path is GET without the body" head_of "$path"
+    done
+    expect "HEAD /metrics" answers 200 "Content-Type: text/plain" /metrics -I
+    expect "what follows HEAD is the next answer" nothing_follows_a_head
+    expect "HEAD is counted and logged" logged " HEAD /nothing: 404"
 }
 
 # --- Bad input -------------------------------------------------------------------
@@ -190,7 +216,8 @@ bad_paths() {
     expect "DELETE /items/1 is 405" allows GET /items/1 -X DELETE
     expect "PUT /healthz is 405" allows GET /healthz -X PUT -d x
     expect "GET /orders is 405" allows POST /orders
-    expect "HEAD /items is 405" allows GET /items -I
+    expect "HEAD /orders is 405" allows POST /orders -I
+    expect "without a body" same "$(cat "$tmp/body")" "$(cat "$tmp/head")"
     expect "and logged too" logged " GET /orders: 405"
 }
 
