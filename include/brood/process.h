@@ -62,7 +62,8 @@ BROOD_BEGIN_DECLS
  * never returns; in any other it notes the table and returns at once.
  *
  * May be called before brood_initialize(). A table in which two functions share
- * a name, or which has no function for a name, ends the program with a message.
+ * a name, or which has no function for a name, or more than 1024 of them, ends
+ * the program with a message.
  *
  * @param argc  as given to main().
  * @param argv  as given to main().
