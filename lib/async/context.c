@@ -41,6 +41,8 @@ apr_status_t brood_affinity_pool_submit(brood_future_t **future,
         rv = brood__task_options(&full, options, &needs);
     if (rv == APR_SUCCESS)
         rv = brood__self_ready();
+    if (rv == APR_SUCCESS)
+        rv = brood__task_timers(&full, 0);
     if (rv != APR_SUCCESS)
         return rv;
     call = brood__lease_call(NULL, fn, baton, &full);

@@ -93,6 +93,8 @@ static apr_status_t in_transaction(brood_future_t **future, brood__tx_t *tx,
                                           &needs);
 
     if (rv == APR_SUCCESS)
+        rv = brood__task_timers(&task, 0);
+    if (rv == APR_SUCCESS)
         rv = brood__tx_options(&hooks, options ? options->transaction : NULL);
     if (rv != APR_SUCCESS)
         return rv;
@@ -126,6 +128,8 @@ static apr_status_t one_call(brood_future_t **future, brood_task_fn *fn,
 
     if (rv == APR_SUCCESS)
         rv = brood__task_options(&task, options->task, &needs);
+    if (rv == APR_SUCCESS)
+        rv = brood__task_timers(&task, 0);
     if (rv == APR_SUCCESS)
         rv = brood__tx_options(&hooks, options->transaction);
     if (rv == APR_SUCCESS)

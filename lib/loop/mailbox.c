@@ -132,6 +132,8 @@ apr_status_t brood_loop_manager_submit(brood_future_t **future,
         rv = brood__task_options(&full, options, &needs);
         options = &full;
     }
+    if (rv == APR_SUCCESS && options)
+        rv = brood__task_timers(options, brood__loop_home_ops.keeps_time);
     if (rv != APR_SUCCESS)
         return rv;
     return brood__loop_submit(future, manager, fn, baton, options, needs);

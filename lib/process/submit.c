@@ -57,6 +57,8 @@ apr_status_t brood_process_manager_submit(brood_future_t **future,
     if (rv == APR_SUCCESS)
         rv = check(m, function, in, len, &full);
     if (rv == APR_SUCCESS)
+        rv = brood__task_timers(&full, 0);
+    if (rv == APR_SUCCESS)
         hash = brood__name_hash(function);
     if (rv == APR_SUCCESS && len > BROOD__WIRE_INLINE)
         rv = admit(m, len, full.type, hash); /* before it is copied */

@@ -90,15 +90,15 @@ void brood__future_unmake(brood_future_t *future)
     brood__future_free(future);
 }
 
-/* Its timers can be armed; what needs none of that stays as it is. */
-static int extra_more(brood_future_t *future, brood__extra_t *extra,
-                      const brood_task_options_t *options)
+/* What needs none of that stays as it is. */
+static void extra_more(brood_future_t *future, brood__extra_t *extra,
+                       const brood_task_options_t *options)
 {
     int keeps_time = future->home->ops->keeps_time;
 
     if (keeps_time && !options->queue_timeout && !options->run_timeout
         && !options->free_value)
-        return 1;
+        return;
     memset(&extra->queue_timeout, 0, sizeof(*extra) - EXTRA_LESS);
     extra->flags |= BROOD__EXTRA_MORE;
     extra->queue_timeout = options->queue_timeout * 1000;
@@ -106,7 +106,6 @@ static int extra_more(brood_future_t *future, brood__extra_t *extra,
     extra->free_value = options->free_value;
     extra->timed = extra->queue_timeout || extra->run_timeout
                    || (extra->delay && !keeps_time);
-    return !extra->timed || brood__timers_ready() == APR_SUCCESS;
 }
 
 static brood__extra_t *extra_make(brood_future_t *future,
@@ -124,10 +123,7 @@ static brood__extra_t *extra_make(brood_future_t *future,
     extra->destroy = options->destroy;
     brood__list_init(&extra->errand.link);
     extra->errand.future = future;
-    if (!extra_more(future, extra, options)) {
-        brood__magazine_give(BROOD__EXTRAS, extra);
-        return NULL;
-    }
+    extra_more(future, extra, options);
     future->extra = extra;
     return extra;
 }

@@ -171,6 +171,11 @@ apr_status_t brood__task_options(brood_task_options_t *full,
                                  const brood_task_options_t *options,
                                  int *needs);
 
+/* What its times need is there from now on: to be asked before its future is made.
+ * As brood__timers_ready(). `keeps_time`: as in its home. */
+apr_status_t brood__task_timers(const brood_task_options_t *full,
+                                int keeps_time);
+
 /* ---- running ----------------------------------------------------------- */
 
 /* Arrow (1); true for the winner. */

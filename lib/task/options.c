@@ -39,3 +39,12 @@ apr_status_t brood__task_options(brood_task_options_t *full,
         *needs |= BROOD__NEEDS_MORE;
     return APR_SUCCESS;
 }
+
+apr_status_t brood__task_timers(const brood_task_options_t *full,
+                                int keeps_time)
+{
+    return full->queue_timeout || full->run_timeout
+                   || (full->delay && !keeps_time)
+               ? brood__timers_ready()
+               : APR_SUCCESS;
+}

@@ -201,6 +201,8 @@ apr_status_t brood__executor_submit_many(brood_future_t **futures,
                          : brood__task_options(&full, options, &needs);
     if (rv == APR_SUCCESS)
         rv = brood__self_ready();
+    if (rv == APR_SUCCESS)
+        rv = brood__task_timers(&full, 0);
     if (rv != APR_SUCCESS)
         return rv;
     order = brood__order_for(executor, full.type, (int)n);

@@ -149,6 +149,8 @@ static apr_status_t submit_with(brood_future_t **future,
         rv = brood__task_options(&full, options, &needs);
     if (rv == APR_SUCCESS)
         rv = brood__self_ready();
+    if (rv == APR_SUCCESS)
+        rv = brood__task_timers(&full, 0);
     if (rv != APR_SUCCESS)
         return rv;
     if (future || needs) {
