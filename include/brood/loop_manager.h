@@ -157,6 +157,7 @@ BROOD_API apr_status_t brood_loop_manager_run(
  *                           unknown.
  * @retval APR_ENOMEM        memory ran out. Whatever failed, nothing was
  *                           queued.
+ * @return else, for a timeout, what the creation of the timers' thread returned.
  *
  * @threads   any, also the loop's own.
  * @ownership on APR_SUCCESS @a baton is the task's until it returns, and the

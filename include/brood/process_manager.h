@@ -207,13 +207,15 @@ brood_process_manager_start(brood_process_manager_t *manager,
  * @retval BROOD_ETASKTYPE   it accepts another type of task.
  * @retval BROOD_ENOFUNC     no function of that name; with `module` the worker
  *                           finds that out, and the task ends with it.
- * @retval BROOD_ETOOBIG     @a len is over `payload_limit`.
+ * @retval BROOD_ETOOBIG     @a len is over `payload_limit`, or the variables
+ *                           that cross take more than 1 MiB.
  * @retval APR_EINVAL        @a manager or @a function is NULL, @a in is NULL
  *                           and @a len is not 0, or the options are unknown.
  * @retval APR_ENOMEM        memory ran out. Whatever failed, nothing was
  *                           queued.
- * @return else why a block for a large payload could not be made, or what a
- *         context variable's encode() returned.
+ * @return else why a block for a large payload could not be made, what a
+ *         context variable's encode() returned, or, for a delay or a timeout,
+ *         what the creation of the timers' thread returned.
  *
  * @threads   any.
  * @ownership on APR_SUCCESS the caller owns one reference to @a future; @a in

@@ -436,20 +436,22 @@ long process_number(brood_process_manager_t *manager, const char *function,
 
 static struct {
     char line[600];
-    atomic_int said;
+    atomic_int said, level;
 } g_log;
 
 static void listen_to(int level, const char *line, void *baton)
 {
     (void)baton;
-    if (level != BROOD_LOG_ERROR || brood__load(&g_log.said, acquire))
+    if (level != brood__load(&g_log.level, relaxed)
+        || brood__load(&g_log.said, acquire))
         return;
     (void)snprintf(g_log.line, sizeof(g_log.line), "%s", line);
     brood__store(&g_log.said, 1, release);
 }
 
-void process_listen(void)
+void process_listen_to(int level)
 {
+    brood__store(&g_log.level, level, relaxed);
     brood__store(&g_log.said, 0, release);
     brood_log_hook_set(listen_to, NULL);
 }

@@ -68,8 +68,10 @@ void process_expect(brood_process_manager_t *manager, const char *function,
 long process_number(brood_process_manager_t *manager, const char *function,
                     const char *in);
 
-/* Between the two: an error is logged. It is waited for, and has this in it. */
-void process_listen(void);
+/* Between the two: an error is logged, or what has that level. It is waited for,
+ * and has this in it. */
+#define process_listen() process_listen_to(BROOD_LOG_ERROR)
+void process_listen_to(int level);
 void process_heard(const char *part);
 
 /* It has ended; perhaps nobody has reaped it. */

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "lineage/collector.h"
 #include "lineage/node.h"
+#include "os/os.h"
 #include "process/wire.h"
 
 static brood_process_manager_t *one_worker(void)
@@ -131,7 +133,7 @@ static void types_are_exact(void)
     brood_task_options_t task = BROOD_TASK_OPTIONS_INIT;
     brood_process_manager_t *m;
     brood_future_t *future;
-    char buf[20];
+    char buf[20], bytes[200] = "";
 
     o.max_workers = 1;
     o.task_type = "image";
@@ -141,6 +143,11 @@ static void types_are_exact(void)
     task.type = "images";
     ASSERT_STATUS(BROOD_ETASKTYPE, brood_process_manager_submit(
                                        &future, m, "echo", "", 0, &task));
+    process_listen_to(BROOD_LOG_INFO); /* before its bytes are copied, too */
+    ASSERT_STATUS(BROOD_ETASKTYPE,
+                  brood_process_manager_submit(&future, m, "echo", bytes,
+                                               sizeof(bytes), &task));
+    process_heard("refuses a task of type 'images'");
     task.type = "image";
     ASSERT_STATUS(APR_SUCCESS,
                   process_end(process_submit_with(m, "echo", "x", &task)));
@@ -419,6 +426,49 @@ static void a_foreign_thread_may_kill(void)
     }
 }
 
+/* One more than there are CPUs, which is the usual number. */
+static void the_least_is_at_most_the_most(void)
+{
+    brood_process_manager_options_t o = OPTIONS;
+    brood_stats_t stats = BROOD_STATS_INIT;
+    brood_process_manager_t *m;
+
+    o.min_workers = (int)brood__os_cpus() + 1;
+    m = process_manager(&o);
+    do
+        ASSERT_STATUS(APR_SUCCESS, brood_process_manager_stats(m, &stats));
+    while (stats.idle < (uint64_t)o.min_workers);
+    process_expect(m, "echo", "x", "x");
+    process_stop(m);
+}
+
+static void *get_and_keep(void *to)
+{
+    brood_process_manager_t **m = to;
+
+    if (brood_process_manager_get(m, "orphan", 0) != APR_SUCCESS)
+        return to;
+    (void)brood_process_manager_retain(*m);
+    return NULL;
+}
+
+/* Its owner's thread ends, so it is collected; who has kept it is told. */
+static void one_whose_owner_is_gone_refuses_everything(void)
+{
+    brood_stats_t stats = BROOD_STATS_INIT;
+    brood_process_manager_t *m = NULL;
+    brood_future_t *future;
+
+    in_a_thread(get_and_keep, &m);
+    (void)brood__collector_wait(-1);
+    ASSERT_STATUS(BROOD_ESTOPPED, brood_process_manager_start(m, NULL));
+    ASSERT_STATUS(BROOD_ESTOPPED, brood_process_manager_submit(
+                                      &future, m, "echo", "", 0, NULL));
+    ASSERT_STATUS(APR_SUCCESS, brood_process_manager_stats(m, &stats));
+    CU_ASSERT_FALSE(brood_process_manager_is_running(m));
+    CU_ASSERT_PTR_NULL(brood_process_manager_release(m));
+}
+
 static const test_t tests[] = {
     TEST_KEEPS(ids_and_flags_mean_what_they_mean_elsewhere, KEEPS_MEMORY),
     TEST_KEEPS(what_was_never_started_says_so, KEEPS_MEMORY),
@@ -436,6 +486,8 @@ static const test_t tests[] = {
     TEST_KEEPS(a_worker_that_has_grown_is_replaced, KEEPS_MEMORY),
     TEST_KEEPS(idle_workers_leave, KEEPS_MEMORY),
     TEST_KEEPS(a_failing_initializer_is_a_crash, KEEPS_MEMORY),
+    TEST_KEEPS(the_least_is_at_most_the_most, KEEPS_MEMORY),
+    TEST_KEEPS(one_whose_owner_is_gone_refuses_everything, KEEPS_MEMORY),
 };
 
 PROCESS_MAIN("control", tests)

@@ -11,6 +11,7 @@
 #include <apr_file_io.h>
 
 #include "base/atomic.h"
+#include "base/fault.h"
 #include "os/process.h"
 #include "process/server.h"
 #include "process/tasks_platform.h"
@@ -18,7 +19,7 @@
 
 static brood_loop_manager_t *g_loop;
 static brood_thread_manager_t *g_threads;
-static brood_context_key_t *g_language, *g_private;
+static brood_context_key_t *g_language, *g_private, *g_tone, *g_ours;
 
 /* ---- variables that cross ----------------------------------------------------- */
 
@@ -53,7 +54,20 @@ static apr_status_t make_keys(const void *in, size_t len, brood_buffer_t **out)
         rv = brood_context_key_make(&g_private, "private");
     if (rv == APR_SUCCESS)
         rv = brood_context_key_cross(g_language, encode, decode, free);
+    if (rv == APR_SUCCESS)
+        rv = brood_context_key_make(&g_tone, "tone");
+    if (rv == APR_SUCCESS)
+        rv = brood_context_key_cross(g_tone, encode, decode, free);
     return rv;
+}
+
+static apr_status_t tone(const void *in, size_t len, brood_buffer_t **out)
+{
+    const char *value = brood_context_get(g_tone);
+
+    (void)in;
+    (void)len;
+    return value ? brood_buffer_copy(out, value, strlen(value)) : APR_SUCCESS;
 }
 
 static apr_status_t language(const void *in, size_t len, brood_buffer_t **out)
@@ -76,10 +90,8 @@ static apr_status_t language(const void *in, size_t len, brood_buffer_t **out)
 }
 
 static const brood_process_entry_t g_table[] = {
-    { "echo", task_echo },
-    { "language", language },
-    { "make_keys", make_keys },
-    { NULL, NULL },
+    { "echo", task_echo },      { "language", language }, { "tone", tone },
+    { "make_keys", make_keys }, { NULL, NULL },
 };
 
 static brood_process_manager_t *with_keys(void)
@@ -131,6 +143,82 @@ static void a_codec_that_fails_is_told(void)
                   brood_context_key_cross(g_language, encode, decode, free));
     ASSERT_STATUS(APR_EINVAL,
                   brood_context_key_cross(g_private, NULL, decode, free));
+    process_stop(m);
+}
+
+/* Each by its name; one that the worker does not know is left out. */
+static void several_cross_together(void)
+{
+    static const char *const values[] = { "soft", "loud and clear" };
+    brood_process_manager_t *m = with_keys();
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        (void)brood_context_set(g_language, (void *)(uintptr_t) "german", NULL);
+        (void)brood_context_set(g_ours, (void *)(uintptr_t) "unknown", NULL);
+        (void)brood_context_set(g_tone, (void *)(uintptr_t)values[i], NULL);
+        process_expect(m, "language", "x=", "x=german");
+        process_expect(m, "tone", "", values[i]);
+        (void)brood_context_set(g_language, NULL, NULL);
+        process_expect(m, "language", "", "none");
+        process_expect(m, "tone", "", values[i]);
+    }
+    (void)brood_context_set(g_tone, NULL, NULL);
+    (void)brood_context_set(g_ours, NULL, NULL);
+    process_stop(m);
+}
+
+/* One by one, and together. */
+static void too_much_does_not_cross(void)
+{
+    enum { HALF = 600000, ALL = 1100000 };
+    brood_process_manager_t *m = with_keys();
+    brood_future_t *future = (brood_future_t *)(void *)&m;
+    char *text = calloc(1, ALL + 1);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    memset(text, 'x', ALL);
+    (void)brood_context_set(g_tone, text, NULL);
+    ASSERT_STATUS(BROOD_ETOOBIG, brood_process_manager_submit(
+                                     &future, m, "echo", "", 0, NULL));
+    CU_ASSERT_PTR_NULL(future);
+    text[HALF] = '\0';
+    process_expect(m, "echo", "it fits", "it fits");
+    (void)brood_context_set(g_language, text, NULL);
+    ASSERT_STATUS(BROOD_ETOOBIG, brood_process_manager_submit(
+                                     &future, m, "echo", "", 0, NULL));
+    (void)brood_context_set(g_language, NULL, NULL);
+    (void)brood_context_set(g_tone, NULL, NULL);
+    process_expect(m, "echo", "x", "x");
+    free(text);
+    process_stop(m);
+}
+
+/* In the parent, with two that cross; and then none of their bytes is left. */
+static void a_lack_of_memory_keeps_them_here(void)
+{
+    brood_process_manager_t *m = with_keys();
+    unsigned n = 0, failed = 0;
+    int pending;
+
+    (void)brood_context_set(g_language, (void *)(uintptr_t) "german", NULL);
+    (void)brood_context_set(g_tone, (void *)(uintptr_t) "soft", NULL);
+    do {
+        brood_future_t *future = NULL;
+        apr_status_t rv;
+
+        brood__fault_at(BROOD__FAULT_MEMORY, ++n);
+        rv = brood_process_manager_submit(&future, m, "tone", "", 0, NULL);
+        pending = brood__fault_pending(BROOD__FAULT_MEMORY);
+        brood__fault_at(BROOD__FAULT_MEMORY, 0);
+        CU_ASSERT(rv == APR_SUCCESS || rv == APR_ENOMEM);
+        failed += rv == APR_ENOMEM;
+        if (future)
+            ASSERT_STATUS(APR_SUCCESS, process_end(future));
+    } while (!pending && n < 50);
+    CU_ASSERT(failed >= 4 && n < 50); /* two values, twice, at least */
+    (void)brood_context_set(g_language, NULL, NULL);
+    (void)brood_context_set(g_tone, NULL, NULL);
     process_stop(m);
 }
 
@@ -365,6 +453,8 @@ static void warm_up(void)
 
     process_warm_up();
     if (make_keys(NULL, 0, NULL) != APR_SUCCESS
+        || brood_context_key_make(&g_ours, "ours") != APR_SUCCESS
+        || brood_context_key_cross(g_ours, encode, decode, free) != APR_SUCCESS
         || brood_loop_manager_get(&g_loop, NULL, 0) != APR_SUCCESS
         || brood_loop_manager_start(g_loop, NULL) != APR_SUCCESS
         || brood_thread_manager_get(&g_threads, NULL, 0) != APR_SUCCESS
@@ -377,6 +467,9 @@ static void warm_up(void)
 static const test_t tests[] = {
     TEST_KEEPS(only_variables_with_a_codec_cross, KEEPS_MEMORY),
     TEST_KEEPS(a_codec_that_fails_is_told, KEEPS_MEMORY),
+    TEST_KEEPS(several_cross_together, KEEPS_MEMORY),
+    TEST_KEEPS(too_much_does_not_cross, KEEPS_MEMORY),
+    TEST_KEEPS(a_lack_of_memory_keeps_them_here, KEEPS_MEMORY),
     TEST_KEEPS(a_task_inside_a_transaction_is_outside_of_it, KEEPS_ALL),
     TEST_KEEPS(coroutines_await_processes, KEEPS_ALL),
     TEST_KEEPS(threads_of_a_manager_wait_for_processes, KEEPS_ALL),

@@ -159,7 +159,44 @@ static void who_finds_no_room_needs_memory(void)
     end(&scene);
 }
 
+/* It is on the way to the worker, and stays there until its position comes. */
+static void a_block_that_was_taken_back_is_nobody_elses(void)
+{
+    enum { SIZE = 1500000 };
+    brood_future_t *large[N];
+    char *bytes = malloc(SIZE);
+    void *value = NULL;
+    scene_t scene;
+    char go[220];
+    int i;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(bytes);
+    begin(&scene, 1, 0);
+    for (i = 0; i < N; i++) {
+        memset(bytes, 'a' + i, SIZE);
+        ASSERT_STATUS_FATAL(APR_SUCCESS,
+                            brood_process_manager_submit(
+                                &large[i], scene.m, "echo", bytes, SIZE, NULL));
+    }
+    CU_ASSERT_EQUAL(stats_of(&scene).queued, 0);
+    ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(large[0]));
+    ASSERT_STATUS(BROOD_ECANCELED, process_end(large[0]));
+    (void)snprintf(go, sizeof(go), "%s.go", scene.door.path);
+    file_door_open(go);
+    ASSERT_STATUS(APR_SUCCESS, process_end(scene.holds));
+    for (i = 1; i < N; i++) {
+        memset(bytes, 'a' + i, SIZE);
+        ASSERT_STATUS(APR_SUCCESS, brood_future_get(large[i], &value, -1));
+        CU_ASSERT_EQUAL_FATAL(brood_buffer_size(value), SIZE);
+        CU_ASSERT_EQUAL(memcmp(brood_buffer_data(value), bytes, SIZE), 0);
+        (void)brood_future_release(large[i]);
+    }
+    free(bytes);
+    end(&scene);
+}
+
 static const test_t tests[] = {
+    TEST_KEEPS(a_block_that_was_taken_back_is_nobody_elses, KEEPS_MEMORY),
     TEST_KEEPS(it_can_be_canceled_while_it_is_queued_again, KEEPS_MEMORY),
     TEST_KEEPS(it_is_lost_when_there_is_no_memory_for_its_payload,
                KEEPS_MEMORY),

@@ -173,6 +173,77 @@ static void run_in_the_caller_when_full(void)
     leave_tree();
 }
 
+static void note_unread(apr_status_t status, const char *name, void *unread)
+{
+    if (status == APR_EGENERAL && !name)
+        brood__add((atomic_int *)unread, 1, relaxed);
+}
+
+/* As that of one that ran elsewhere. */
+static void a_failure_in_the_caller_is_reported_too(void)
+{
+    options_t options = limited(BROOD_WHEN_FULL_RUN);
+    pool_t *pool = pool_with(&options);
+    apr_status_t failure = APR_EGENERAL, canceled = BROOD_ECANCELED;
+    atomic_int counter = 0, unread = 0;
+    stopper_t stopper;
+    int i;
+
+    brood_unobserved_hook_set(note_unread, &unread);
+    occupy(pool, &stopper);
+    for (i = 0; i < ROOM; i++)
+        ASSERT_STATUS(APR_SUCCESS, try_submit(pool, &counter));
+    submit_plain(pool, fail, &failure);
+    CU_ASSERT_EQUAL(brood__load(&unread, relaxed), 1);
+    submit_plain(pool, fail, &canceled);
+    CU_ASSERT_EQUAL(brood__load(&unread, relaxed), 1);
+    door_open(&stopper.go);
+    drain(pool);
+    CU_ASSERT_EQUAL(stats_of(pool).failed, 2);
+    brood_unobserved_hook_set(NULL, NULL);
+    stopper_fini(&stopper);
+    leave_tree();
+}
+
+/* By a thread whose lane is full, each time: so each submit asks for a block. */
+static void what_memory_refuses_gives_its_room_back(void)
+{
+    enum { MANY = 1000 };
+    options_t options = limited(BROOD_WHEN_FULL_REJECT);
+    atomic_int counter = 0;
+    int accepted = 0, refused = 0;
+    stopper_t stopper;
+    pool_t *pool;
+
+    options.capacity = MANY;
+    pool = pool_with(&options);
+    occupy(pool, &stopper);
+    while (accepted < MANY && refused < 10 * MANY) {
+        const int pair = accepted % 3 == 0 && accepted < MANY - 1;
+        apr_status_t rv;
+
+        brood__fault_all(BROOD__FAULT_MEMORY);
+        rv = pair ? try_many(pool, 2, &counter, NULL)
+                  : try_submit(pool, &counter);
+        brood__fault_at(BROOD__FAULT_MEMORY, 0);
+        if (rv == APR_ENOMEM) {
+            refused++;
+            rv = try_submit(pool, &counter);
+            accepted += rv == APR_SUCCESS;
+        } else {
+            accepted += pair ? 2 : 1;
+        }
+        ASSERT_STATUS_FATAL(APR_SUCCESS, rv);
+    }
+    CU_ASSERT_EQUAL(accepted, MANY);
+    CU_ASSERT(refused > 0);
+    ASSERT_STATUS(BROOD_EFULL, try_submit(pool, &counter));
+    door_open(&stopper.go);
+    drain_and_leave(pool);
+    CU_ASSERT_EQUAL(brood__load(&counter, relaxed), MANY);
+    stopper_fini(&stopper);
+}
+
 typedef struct blocker_t {
     pool_t *pool;
     apr_size_t n;
@@ -365,6 +436,8 @@ static const test_t tests[] = {
     TEST(a_canceled_task_gives_its_room_back),
     TEST(a_canceled_task_keeps_its_place_in_the_queue),
     TEST(run_in_the_caller_when_full),
+    TEST(a_failure_in_the_caller_is_reported_too),
+    TEST(what_memory_refuses_gives_its_room_back),
     TEST(who_is_blocked_gets_in_when_there_is_room),
     TEST(a_blocked_submit_gives_up_in_the_end),
     TEST(a_stop_ends_a_blocked_submit),
