@@ -117,7 +117,8 @@ static void a_failed_initializer_is_told_with_its_status(void)
 /* ---- by hand ---------------------------------------------------------------- */
 
 static const char *g_arg;
-static size_t g_n; /* how many handles it is given */
+static size_t g_n;                        /* how many handles it is given */
+static const brood__os_message_t *g_says; /* what it is told, or NULL */
 static brood__os_exit_t g_how;
 
 static void start_by_hand(void)
@@ -135,6 +136,8 @@ static void start_by_hand(void)
     ASSERT_STATUS_FATAL(APR_SUCCESS, brood__os_process_start(
                                          &process, exe, argv, handles, g_n));
     brood__os_handle_close(ends[1]);
+    if (g_says)
+        (void)brood__os_channel_send(ends[0], g_says, BROOD__OS_NO_HANDLE);
     WAIT_UNTIL(brood__os_process_ended(&process, &g_how));
     brood__os_process_free(&process);
     brood__os_handle_close(ends[0]);
@@ -164,10 +167,35 @@ static void who_is_not_started_by_brood_says_so(void)
     }
 }
 
+/* It has a channel, but at the other end there is none who knows the language. */
+static void a_server_serves_only_brood(void)
+{
+    static const brood__os_message_t rows[] = {
+        { BROOD__WIRE_TOKEN, 0, 0 },
+        { BROOD__WIRE_FORK, BROOD__HANDLES, 0 }, /* there is no such handle */
+    };
+    size_t i;
+
+    if (!test_variant)
+        TEST_SKIP("there is no fork server");
+    g_arg = BROOD__SERVER_ARG;
+    g_n = 1;
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *said;
+
+        g_says = &rows[i];
+        said = platform_standard_error(start_by_hand);
+        CU_ASSERT(g_how.known && g_how.code == BROOD__EXIT_REFUSED);
+        CU_ASSERT_TRUE(has_words(said, "cannot serve", APR_EINVAL));
+    }
+    g_says = NULL;
+}
+
 static const test_t tests[] = {
     TEST_KEEPS(a_worker_that_cannot_start_says_why, KEEPS_MEMORY),
     TEST_KEEPS(a_failed_initializer_is_told_with_its_status, KEEPS_MEMORY),
     TEST_KEEPS(who_is_not_started_by_brood_says_so, KEEPS_MEMORY),
+    TEST_KEEPS(a_server_serves_only_brood, KEEPS_MEMORY),
 };
 
 /* ---- in the worker ---------------------------------------------------------- */
