@@ -59,10 +59,19 @@ static brood_stats_t stats_of(const scene_t *scene)
     return stats;
 }
 
+/* How many of N are in the worker's hands: the first, and others if its tasks
+ * were short so far. */
+static int in_hand(const scene_t *scene)
+{
+    const int n = N - (int)stats_of(scene).queued;
+
+    CU_ASSERT(n >= 1 && n <= N);
+    return n;
+}
+
 /* Then what it had not begun is queued again, and nobody comes for it. */
 static void kill_the_worker(scene_t *scene)
 {
-    CU_ASSERT_EQUAL(stats_of(scene).queued, 0);
     process_kill(scene->worker);
     ASSERT_STATUS(BROOD_EWORKERDIED, process_end(scene->holds));
 }
@@ -81,14 +90,15 @@ static void it_can_be_canceled_while_it_is_queued_again(void)
 
     begin(&scene, AN_HOUR, LONG);
     before = stats_of(&scene).canceled;
+    (void)in_hand(&scene);
     kill_the_worker(&scene);
     CU_ASSERT_EQUAL(stats_of(&scene).queued, N);
-    ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(scene.given[1]));
-    ASSERT_STATUS(BROOD_ECANCELED, process_end(scene.given[1]));
+    ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(scene.given[0]));
+    ASSERT_STATUS(BROOD_ECANCELED, process_end(scene.given[0]));
     CU_ASSERT_EQUAL(stats_of(&scene).queued, N - 1);
     CU_ASSERT_EQUAL(stats_of(&scene).canceled, before + 1);
-    ASSERT_STATUS(APR_SUCCESS, brood_process_task_kill(scene.given[0]));
-    ASSERT_STATUS(BROOD_ECANCELED, process_end(scene.given[0]));
+    ASSERT_STATUS(APR_SUCCESS, brood_process_task_kill(scene.given[1]));
+    ASSERT_STATUS(BROOD_ECANCELED, process_end(scene.given[1]));
     ASSERT_STATUS(BROOD_EPENDING, brood_future_result(scene.given[2], NULL));
     end(&scene);
     ASSERT_STATUS(BROOD_ECANCELED, process_end(scene.given[2]));
@@ -103,17 +113,19 @@ static void it_is_lost_when_there_is_no_memory_for_its_payload(void)
         apr_status_t expected;
     } rows[] = { { LONG, APR_ENOMEM }, { SHORT, APR_SUCCESS } };
     size_t i;
-    int j;
+    int j, lost;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         scene_t scene;
 
         begin(&scene, 1, rows[i].size);
+        lost = in_hand(&scene);
         brood__fault_all(BROOD__FAULT_MEMORY);
         kill_the_worker(&scene);
         brood__fault_at(BROOD__FAULT_MEMORY, 0);
         for (j = 0; j < N; j++)
-            ASSERT_STATUS(rows[i].expected, process_end(scene.given[j]));
+            ASSERT_STATUS(j < lost ? rows[i].expected : APR_SUCCESS,
+                          process_end(scene.given[j]));
         process_expect(scene.m, "echo", "next", "next");
         end(&scene);
     }
@@ -178,7 +190,7 @@ static void a_block_that_was_taken_back_is_nobody_elses(void)
                             brood_process_manager_submit(
                                 &large[i], scene.m, "echo", bytes, SIZE, NULL));
     }
-    CU_ASSERT_EQUAL(stats_of(&scene).queued, 0);
+    (void)in_hand(&scene);
     ASSERT_STATUS(APR_SUCCESS, brood_future_cancel(large[0]));
     ASSERT_STATUS(BROOD_ECANCELED, process_end(large[0]));
     (void)snprintf(go, sizeof(go), "%s.go", scene.door.path);

@@ -94,7 +94,7 @@ static void null_is_nothing(void)
 static void without_memory_there_is_none(void)
 {
     static const size_t sizes[] = { SIZE_MAX, SIZE_MAX - 8, SIZE_MAX - 16,
-                                    SIZE_MAX - 32, SIZE_MAX / 2 };
+                                    SIZE_MAX - 32 };
     brood_buffer_t *buffer;
     size_t i;
 
