@@ -43,42 +43,46 @@ static int begin(void *unused)
     return 0;
 }
 
-static void expect(int code, const char *message)
+/* What it says before it ends; or nothing, and it goes on. */
+static void expect(const char *message)
 {
     char said[200];
+    const int code = test_in_child_said(begin, NULL, said, sizeof(said));
 
-    CU_ASSERT_EQUAL(test_in_child_said(begin, NULL, said, sizeof(said)), code);
-    CU_ASSERT_STRING_EQUAL(said, message);
+    CU_ASSERT_EQUAL(code == 0, *message == '\0');
+    if (platform_forks())
+        CU_ASSERT_EQUAL(code, *message ? EXIT_FAILURE : 0);
+    CU_ASSERT_EQUAL(strncmp(said, message, strlen(message)), 0);
 }
 
 static void a_right_table_is_taken(void)
 {
     fill(0);
-    expect(0, "");
+    expect("");
     fill(MOST);
-    expect(0, "");
+    expect("");
 }
 
 static void one_that_is_too_long_is_not(void)
 {
     fill(MOST + 1);
-    expect(EXIT_FAILURE, "brood_process_main: more than 1024 functions, from"
-                         " 'f1024'\n");
+    expect("brood_process_main: more than 1024 functions, from"
+           " 'f1024'");
 }
 
 static void every_name_has_a_function(void)
 {
     fill(5);
     g_table[3].fn = NULL;
-    expect(EXIT_FAILURE, "brood_process_main: no function for 'f3'\n");
+    expect("brood_process_main: no function for 'f3'");
 }
 
 static void every_name_is_there_once(void)
 {
     fill(5);
     g_table[4].name = "f1";
-    expect(EXIT_FAILURE, "brood_process_main: two functions that cannot be told"
-                         " apart: 'f1'\n");
+    expect("brood_process_main: two functions that cannot be told"
+           " apart: 'f1'");
 }
 
 /* Nothing is looked at but what is there. */

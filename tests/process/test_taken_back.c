@@ -12,7 +12,7 @@
 
 #define AN_HOUR ((apr_interval_time_t)3600 * 1000000)
 
-enum { N = 3, SHORT = 70, LONG = 5000, HUGE_ONE = 900000 };
+enum { N = 3, FEW = 70, SOME = 5000, MANY = 900000 };
 
 typedef struct scene_t {
     brood_process_manager_t *m;
@@ -88,7 +88,7 @@ static void it_can_be_canceled_while_it_is_queued_again(void)
     uint64_t before;
     scene_t scene;
 
-    begin(&scene, AN_HOUR, LONG);
+    begin(&scene, AN_HOUR, SOME);
     before = stats_of(&scene).canceled;
     (void)in_hand(&scene);
     kill_the_worker(&scene);
@@ -111,7 +111,7 @@ static void it_is_lost_when_there_is_no_memory_for_its_payload(void)
     static const struct {
         size_t size;
         apr_status_t expected;
-    } rows[] = { { LONG, APR_ENOMEM }, { SHORT, APR_SUCCESS } };
+    } rows[] = { { SOME, APR_ENOMEM }, { FEW, APR_SUCCESS } };
     size_t i;
     int j, lost;
 
@@ -137,7 +137,7 @@ static void who_finds_no_room_needs_memory(void)
 {
     brood_future_t *future[40] = { NULL };
     unsigned n = 0, failed = 0, queued;
-    char *bytes = calloc(1, HUGE_ONE);
+    char *bytes = calloc(1, MANY);
     apr_status_t rv;
     scene_t scene;
     char go[220];
@@ -149,7 +149,7 @@ static void who_finds_no_room_needs_memory(void)
         queued = (unsigned)stats_of(&scene).queued;
         brood__fault_at(BROOD__FAULT_MEMORY, n + 1);
         rv = brood_process_manager_submit(&future[n], scene.m, "echo", bytes,
-                                          HUGE_ONE, NULL);
+                                          MANY, NULL);
         pending = brood__fault_pending(BROOD__FAULT_MEMORY);
         brood__fault_at(BROOD__FAULT_MEMORY, 0);
         CU_ASSERT(rv == APR_SUCCESS || rv == APR_ENOMEM);

@@ -46,6 +46,17 @@ static const char *said_by_worker(const char *logged)
     return platform_standard_error(run_one_task);
 }
 
+/* Where a process that ends by itself can still be killed, which whoever has
+ * closed its ends is, that may be its code. */
+static const char *exited_with(const char *code)
+{
+    static char text[60];
+
+    (void)snprintf(text, sizeof(text), "; the last one exited with %s",
+                   platform_forks() ? code : "");
+    return text;
+}
+
 static int has_words(const char *said, const char *what, apr_status_t why)
 {
     char whole[200], text[120];
@@ -89,10 +100,12 @@ static void a_worker_that_cannot_start_says_why(void)
             (void)snprintf(fault, sizeof(fault), "%d %u", (int)rows[i].kind,
                            ++n);
             platform_setenv(FAULT, fault);
-            said = said_by_worker("; the last one exited with 70");
+            said = said_by_worker(exited_with("70"));
             platform_setenv(FAULT, NULL);
             if (g_status != BROOD_ECRASHLOOP)
                 break;
+            if (!platform_forks() && !*said)
+                continue; /* it has lost an end, and was killed for that */
             at += at == 0 && n > 1 && !has_words(said, words[0], rows[i].why);
             CU_ASSERT_TRUE(has_words(said, words[at], rows[i].why));
         } while (n < 50);
@@ -109,7 +122,7 @@ static void a_failed_initializer_is_told_with_its_status(void)
     g_options.initializer = "fail";
     g_options.initializer_data = "70002";
     g_options.initializer_size = 5;
-    said = said_by_worker("; the last one exited with 71");
+    said = said_by_worker(exited_with("71"));
     ASSERT_STATUS(BROOD_ECRASHLOOP, g_status);
     CU_ASSERT_TRUE(has_words(said, "its initializer failed", 70002));
 }
