@@ -356,6 +356,45 @@ static void a_forked_child_is_refused_everything(void)
     CU_ASSERT_EQUAL(brood__load(&counter, relaxed), 20);
 }
 
+static uint64_t g_hook_serials[2];
+
+static void note_serials(void *unused)
+{
+    (void)unused;
+    g_hook_serials[0] = brood_lineage_serial();
+    g_hook_serials[1] = brood_lineage_parent_serial();
+}
+
+/* It shows the owner's serials, though it is not the owner. */
+static void a_hook_stands_at_the_managers_owner(void)
+{
+    options_t options = options_of(1, 1);
+    pool_t *pool;
+
+    options.on_worker_start = note_serials;
+    pool = pool_with(&options);
+    ASSERT_STATUS(APR_SUCCESS, outcome(submit(pool, nothing, NULL)));
+    CU_ASSERT_NOT_EQUAL(g_hook_serials[0], 0);
+    CU_ASSERT_EQUAL(g_hook_serials[0], brood_lineage_serial());
+    CU_ASSERT_EQUAL(g_hook_serials[0], brood_thread_manager_owner_serial(pool));
+    CU_ASSERT_EQUAL(g_hook_serials[1], brood_lineage_parent_serial());
+    drain_and_leave(pool);
+}
+
+static void to_unset_what_is_not_set_takes_nothing(void)
+{
+    brood_context_key_t *key = NULL;
+
+    ASSERT_STATUS(APR_SUCCESS, brood_context_key_make(&key, "unset"));
+    (void)brood_lineage_serial(); /* so that this thread is known */
+    brood__fault_all(BROOD__FAULT_MEMORY);
+    ASSERT_STATUS(APR_SUCCESS, brood_context_set(key, NULL, NULL));
+    ASSERT_STATUS(APR_ENOMEM, brood_context_set(key, &key, NULL));
+    brood__fault_at(BROOD__FAULT_MEMORY, 0);
+    CU_ASSERT_PTR_NULL(brood_context_get(key));
+    leave_tree();
+}
+
 static const test_t tests[] = {
     TEST_KEEPS(a_task_stands_where_its_submitter_does, KEEPS_MEMORY),
     TEST(at_owner_makes_it_for_later_tasks),
@@ -363,6 +402,8 @@ static const test_t tests[] = {
     TEST(a_collected_manager_refuses_everything),
     TEST(one_that_never_ran_is_stopped_too),
     TEST(a_forked_child_is_refused_everything),
+    TEST(a_hook_stands_at_the_managers_owner),
+    TEST_KEEPS(to_unset_what_is_not_set_takes_nothing, KEEPS_MEMORY),
 };
 
 /* These initialize by themselves, in a child that was forked before. */
