@@ -6,10 +6,12 @@
 
 #include <stdio.h>
 
+#include <apr_time.h>
+
 #include "base/alloc.h"
 #include "support/support.h"
 
-#define LONGEST_MS 1000
+#define LONGEST APR_USEC_PER_SEC
 
 static unsigned grown(const leaks_t *before, const leaks_t *now,
                       unsigned keeps);
@@ -26,14 +28,16 @@ void leaks_count(leaks_t *leaks)
 unsigned leaks_find(const leaks_t *before, unsigned keeps, char *text,
                     unsigned len)
 {
+    const apr_time_t begun = apr_time_now();
     leaks_t now;
     unsigned kind;
-    int waited;
+    int late;
 
-    for (waited = 0;; waited++) {
+    for (;;) {
+        late = apr_time_now() - begun >= LONGEST;
         leaks_count(&now);
         kind = grown(before, &now, keeps);
-        if (!kind || waited == LONGEST_MS)
+        if (!kind || late)
             break;
         platform_nap(1000);
     }

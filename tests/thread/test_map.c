@@ -2,8 +2,6 @@
 
 /* test_map.c: one function over an array. */
 
-#include <sched.h>
-
 #include "thread/pool.h"
 
 #define MOST 5000
@@ -204,7 +202,7 @@ static apr_status_t give_in_at_ten(void *element, void **value)
     if (g_tenth.on)
         rv = brood_future_wait(g_tenth.on, FOREVER);
     while (!brood_task_canceled())
-        sched_yield();
+        platform_yield();
     return rv;
 }
 

@@ -35,19 +35,11 @@ apr_status_t task_ignore_term(const void *in, size_t len, brood_buffer_t **out)
     return task_hold(in, len, out);
 }
 
-/* GetProcessHandleCount() always gives 0 on Wine. A value that is free is used
- * again, so none is high. */
 apr_status_t task_descriptors(const void *in, size_t len, brood_buffer_t **out)
 {
-    uintptr_t value;
-    DWORD flags;
-    long n = 0;
-
     (void)in;
     (void)len;
-    for (value = 4; value < 4096; value += 4)
-        n += GetHandleInformation((HANDLE)value, &flags) != 0;
-    return task_number(out, n);
+    return task_number(out, platform_descriptors());
 }
 
 /* Not by its handle, nor by one that is made of it, nor where it is mapped. */
