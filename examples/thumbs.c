@@ -12,16 +12,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include <apr_file_io.h>
+#include <apr_general.h>
+
 #include <brood.h>
+#include <event2/event.h>
 
 #include "image/files.h"
 #include "image/thumb.h"
@@ -29,6 +30,7 @@
 #define MAX_FILE    (64 * 1024 * 1024)
 #define MAX_WORKERS 256
 #define MAX_OPEN    (2 * MAX_WORKERS) /* pictures on their way at once */
+#define MAX_SIGNALS 4
 
 static const char usage_text[] =
     "usage: thumbs [-w WORKERS] [-t SECONDS] IN_DIR OUT_DIR\n"
@@ -45,13 +47,20 @@ static const char usage_text[] =
 
 typedef struct run_t {
     brood_process_manager_t *manager;
-    int workers;
+    brood_loop_manager_t *loop; /* hears signals */
+    struct event *signals[MAX_SIGNALS];
+    int numbers[MAX_SIGNALS]; /* of these */
+    int n_signals;
+    apr_pool_t *pool;
+    apr_pool_t *scratch; /* for one picture */
+    int workers;         /* 0: as many as brood finds right */
     int seconds;
-    int in; /* folders */
-    int out;
+    const char *in; /* folders */
+    const char *out;
     int terminal; /* standard output is one */
+    int shown;    /* columns of progress there */
     names_t all;
-    size_t next;                       /* of `all` */
+    int next;                          /* of `all` */
     const char *names[MAX_OPEN];       /* on their way */
     brood_future_t *futures[MAX_OPEN]; /* theirs */
     size_t n_open;
@@ -85,13 +94,19 @@ static const char *clean(const char *name)
     return text;
 }
 
-static void show_progress(const run_t *run)
+static void show_progress(run_t *run)
 {
-    if (run->terminal) {
-        printf("\r%d of %lu made, %d failed\033[K", run->made,
-               (unsigned long)run->all.n, run->failed);
-        fflush(stdout);
-    }
+    if (run->terminal)
+        run->shown = printf("\r%d of %d made, %d failed", run->made, run->all.n,
+                            run->failed);
+    fflush(stdout); /* who reads it sees it come */
+}
+
+static void hide_progress(const run_t *run)
+{
+    if (run->terminal)
+        printf("\r%*s\r", run->shown, "");
+    fflush(stdout);
 }
 
 static void note_made(run_t *run, const char *name)
@@ -105,9 +120,7 @@ static void note_made(run_t *run, const char *name)
 static void note_failed(run_t *run, const char *name, const char *why)
 {
     run->failed++;
-    if (run->terminal)
-        printf("\r\033[K");
-    fflush(stdout);
+    hide_progress(run);
     fprintf(stderr, "thumbs: %s: %s\n", clean(name), why);
     show_progress(run);
 }
@@ -121,7 +134,11 @@ static const char *reason(const run_t *run, apr_status_t rv,
 
     if (thumb_strerror(rv))
         return thumb_strerror(rv);
-    if (rv == BROOD_EOVERRUN)
+    if (files_strerror(rv))
+        return files_strerror(rv);
+    if (rv == FILES_ELONG)
+        snprintf(text, sizeof(text), "longer than %d MiB", MAX_FILE >> 20);
+    else if (rv == BROOD_EOVERRUN)
         snprintf(text, sizeof(text), "took longer than %d s", run->seconds);
     else if (rv == BROOD_EWORKERDIED
              && brood_future_worker_exit(future, &code, &number) == APR_SUCCESS)
@@ -137,39 +154,67 @@ static const char *reason(const run_t *run, apr_status_t rv,
 /* --- Ctrl-C -------------------------------------------------------------- */
 
 static atomic_int g_signal; /* that ends us */
-static atomic_int g_done;   /* nobody needs to wait for signals any more */
 
-/* Not those that whoever started us wants us to ignore, as nohup does. */
-static void list_signals(sigset_t *set)
+/* Not those that whoever started us wants us to ignore, as nohup does. Before
+ * there are threads. */
+static void choose_signals(run_t *run)
 {
-    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-    struct sigaction action;
+    static const int numbers[] = {
+        SIGINT,
+        SIGTERM,
+#ifdef SIGHUP
+        SIGHUP,
+#endif
+#ifdef SIGBREAK
+        SIGBREAK,
+#endif
+    };
     size_t i;
 
-    sigemptyset(set);
     for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        if (sigaction(numbers[i], NULL, &action) == 0
-            && action.sa_handler != SIG_IGN)
-            sigaddset(set, numbers[i]);
-    sigaddset(set, SIGUSR1); /* from ourselves */
+        if (signal(numbers[i], SIG_IGN) != SIG_IGN) {
+            signal(numbers[i], SIG_DFL);
+            run->numbers[run->n_signals++] = numbers[i];
+        }
+#ifdef SIGXFSZ
+    signal(SIGXFSZ, SIG_IGN); /* an error will do */
+#endif
 }
 
-/* All threads block these signals; this one waits for the first. What is on its
- * way then ends at once. */
-static void *await_signal(void *manager)
+/* The first one counts. What is on its way then ends at once. */
+static void end_all(evutil_socket_t number, short what, void *baton)
 {
-    sigset_t set;
-    int number = 0;
+    run_t *run = baton;
+    int none = 0;
 
-    list_signals(&set);
-    do
-        sigwait(&set, &number);
-    while (number == SIGUSR1 && !atomic_load(&g_done));
-    if (!atomic_load(&g_done)) {
-        atomic_store(&g_signal, number);
-        brood_process_manager_kill(manager);
+    (void)what;
+    if (atomic_compare_exchange_strong(&g_signal, &none, (int)number))
+        brood_process_manager_kill(run->manager);
+}
+
+/* On the loop's thread. A signal that cannot be heard does what it always does.
+ */
+static void hear_signals(struct event_base *base, void *baton)
+{
+    run_t *run = baton;
+    int i;
+
+    for (i = 0; i < run->n_signals; i++) {
+        run->signals[i] = evsignal_new(base, run->numbers[i], end_all, run);
+        if (run->signals[i])
+            evsignal_add(run->signals[i], NULL);
     }
-    return NULL;
+}
+
+static void hear_no_more(struct event_base *base, void *baton)
+{
+    run_t *run = baton;
+    int i;
+
+    (void)base;
+    for (i = 0; i < run->n_signals; i++)
+        if (run->signals[i])
+            event_free(run->signals[i]);
 }
 
 /* --- One picture after the other ----------------------------------------- */
@@ -193,42 +238,33 @@ static apr_status_t submit(run_t *run, const char *name, const void *bytes,
 static void send_next(run_t *run)
 {
     const char *name = run->all.names[run->next++];
-    char why[80];
     void *bytes = NULL;
-    size_t len = 0;
-    int error = files_read(run->in, name, MAX_FILE, &bytes, &len);
-    apr_status_t rv;
+    apr_size_t len = 0;
+    apr_status_t rv = files_read(run->in, name, MAX_FILE, &bytes, &len,
+                                 run->scratch);
 
-    if (error) {
-        snprintf(why, sizeof(why), "longer than %d MiB", MAX_FILE >> 20);
-        note_failed(run, name,
-                    error == EFBIG     ? why
-                    : error == ENOTSUP ? "no regular file"
-                                       : strerror(error));
-        return;
-    }
-    rv = submit(run, name, bytes, len);
+    if (rv == APR_SUCCESS)
+        rv = submit(run, name, bytes, len);
     free(bytes);
     if (rv != APR_SUCCESS && !atomic_load(&g_signal))
         note_failed(run, name, reason(run, rv, NULL));
+    apr_pool_clear(run->scratch);
 }
 
 static void store(run_t *run, const char *name, brood_future_t *future)
 {
     void *value;
     apr_status_t rv = brood_future_result(future, &value);
-    int error;
 
     if (rv == APR_SUCCESS) {
-        error = files_write(run->out, name, brood_buffer_data(value),
-                            brood_buffer_size(value));
-        if (error)
-            note_failed(run, name, strerror(error));
-        else
-            note_made(run, name);
-    } else if (!atomic_load(&g_signal) || rv != BROOD_ECANCELED) {
-        note_failed(run, name, reason(run, rv, future));
+        rv = files_write(run->out, name, brood_buffer_data(value),
+                         brood_buffer_size(value), run->scratch);
+        apr_pool_clear(run->scratch);
     }
+    if (rv == APR_SUCCESS)
+        note_made(run, name);
+    else if (!atomic_load(&g_signal) || rv != BROOD_ECANCELED)
+        note_failed(run, name, reason(run, rv, future));
 }
 
 /* Whichever is ready first. */
@@ -247,14 +283,25 @@ static apr_status_t receive_one(run_t *run)
     return APR_SUCCESS;
 }
 
-/* Two for each worker: one at work and one that waits. */
+/* Two for each worker, one at work and one that waits, and two for the worker
+ * that brood starts when all have something to do. */
+static int is_room(const run_t *run)
+{
+    brood_stats_t stats = BROOD_STATS_INIT;
+    size_t most = 2;
+
+    if (brood_process_manager_stats(run->manager, &stats) == APR_SUCCESS)
+        most = 2 * ((size_t)stats.workers + 1);
+    return run->n_open < (most < MAX_OPEN ? most : MAX_OPEN);
+}
+
 static apr_status_t make_all(run_t *run)
 {
     apr_status_t rv = APR_SUCCESS;
 
     while (rv == APR_SUCCESS) {
         while (run->next < run->all.n && !atomic_load(&g_signal)
-               && run->n_open < 2 * (size_t)run->workers)
+               && is_room(run))
             send_next(run);
         if (run->n_open == 0)
             break;
@@ -269,12 +316,20 @@ static apr_status_t start(run_t *run)
 {
     brood_process_manager_options_t options =
         BROOD_PROCESS_MANAGER_OPTIONS_INIT;
+    brood_loop_manager_options_t hear = BROOD_LOOP_MANAGER_OPTIONS_INIT;
     apr_status_t rv = brood_process_manager_get(&run->manager, NULL, 0);
 
     options.max_workers = run->workers;
     options.process_name_prefix = "thumbs";
+    hear.on_start = hear_signals;
+    hear.on_exit = hear_no_more;
+    hear.hook_baton = run;
     if (rv == APR_SUCCESS)
         rv = brood_process_manager_start(run->manager, &options);
+    if (rv == APR_SUCCESS)
+        rv = brood_loop_manager_get(&run->loop, NULL, 0);
+    if (rv == APR_SUCCESS)
+        rv = brood_loop_manager_start(run->loop, &hear);
     return rv;
 }
 
@@ -283,15 +338,12 @@ static int finish(const run_t *run, apr_status_t rv)
     const int number = atomic_load(&g_signal);
     char text[128];
 
-    if (run->terminal)
-        printf("\r\033[K");
-    fflush(stdout);
+    hide_progress(run);
     if (rv != APR_SUCCESS)
         fprintf(stderr, "thumbs: %s\n", brood_strerror(rv, text, sizeof(text)));
     if (number)
-        fprintf(stderr, "thumbs: signal %d, %lu left out\n", number,
-                (unsigned long)run->all.n
-                    - (unsigned long)(run->made + run->failed));
+        fprintf(stderr, "thumbs: signal %d, %d left out\n", number,
+                run->all.n - run->made - run->failed);
     printf("%d made, %d failed\n", run->made, run->failed);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fputs("thumbs: standard output could not be written\n", stderr);
@@ -304,12 +356,9 @@ static int finish(const run_t *run, apr_status_t rv)
 
 static int work(run_t *run)
 {
-    pthread_t watcher;
     apr_status_t rv = start(run);
     char text[128];
 
-    if (rv == APR_SUCCESS)
-        rv = pthread_create(&watcher, NULL, await_signal, run->manager);
     if (rv != APR_SUCCESS) {
         fprintf(stderr, "thumbs: cannot start workers: %s\n",
                 brood_strerror(rv, text, sizeof(text)));
@@ -317,20 +366,22 @@ static int work(run_t *run)
     }
     rv = make_all(run);
     brood_process_manager_stop(run->manager, BROOD_STOP_CANCEL, -1);
-    atomic_store(&g_done, 1);
-    pthread_kill(watcher, SIGUSR1);
-    pthread_join(watcher, NULL);
+    brood_loop_manager_stop(run->loop, BROOD_STOP_CANCEL, -1);
     return finish(run, rv);
 }
 
-static int refuse(const char *what, const char *why)
+static int refuse(const char *what, apr_status_t rv)
 {
-    fprintf(stderr, "thumbs: %s: %s\n", clean(what), why);
+    char text[128];
+
+    fprintf(stderr, "thumbs: %s: %s\n", clean(what),
+            brood_strerror(rv, text, sizeof(text)));
     return 2;
 }
 
 /* Where standard descriptors are closed, a thumbnail's file would get the number
- * of one, and what is printed. */
+ * of one, and what is printed. Windows, where there is no such file, does not
+ * use them again. */
 static void fill_standard(void)
 {
     int fd;
@@ -342,26 +393,28 @@ static void fill_standard(void)
         close(fd);
 }
 
-static int open_folders(run_t *run, const char *in, const char *out)
+static int open_folders(run_t *run)
 {
-    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-    struct stat a, b;
-    int error;
+    int same = 0;
+    apr_status_t rv = files_folder(run->in, run->pool);
 
-    run->in = open(in, flags);
-    if (run->in < 0)
-        return refuse(in, strerror(errno));
-    if (mkdir(out, 0777) != 0 && errno != EEXIST)
-        return refuse(out, strerror(errno));
-    run->out = open(out, flags);
-    if (run->out < 0 || faccessat(run->out, ".", W_OK | X_OK, AT_EACCESS) != 0)
-        return refuse(out, strerror(errno));
-    if (fstat(run->in, &a) != 0 || fstat(run->out, &b) != 0)
-        return refuse(in, strerror(errno));
-    if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-        return refuse(out, "is IN_DIR too; the pictures would be lost");
-    error = files_list(&run->all, run->in);
-    return error ? refuse(in, strerror(error)) : 0;
+    if (rv != APR_SUCCESS)
+        return refuse(run->in, rv);
+    rv = apr_dir_make(run->out, APR_FPROT_OS_DEFAULT, run->pool);
+    if (rv == APR_SUCCESS || APR_STATUS_IS_EEXIST(rv))
+        rv = files_folder(run->out, run->pool);
+    if (rv == APR_SUCCESS)
+        rv = files_try(run->out, run->in, &same, run->pool);
+    if (rv != APR_SUCCESS)
+        return refuse(run->out, rv);
+    if (same) {
+        fprintf(stderr,
+                "thumbs: %s: is IN_DIR too; the pictures would be lost\n",
+                clean(run->out));
+        return 2;
+    }
+    rv = files_list(&run->all, run->in, run->pool);
+    return rv != APR_SUCCESS ? refuse(run->in, rv) : 0;
 }
 
 static int read_number(const char *text, int most, int *number)
@@ -378,7 +431,7 @@ static int read_number(const char *text, int most, int *number)
 }
 
 /* -1: go on; else the exit code. */
-static int read_options(run_t *run, int argc, char **argv)
+static int read_options(run_t *run, int argc, char *const *argv)
 {
     int option;
 
@@ -398,37 +451,36 @@ static int read_options(run_t *run, int argc, char **argv)
         fputs(usage_text, stderr);
         return 2;
     }
+    run->in = argv[optind];
+    run->out = argv[optind + 1];
     return -1;
 }
 
-int main(int argc, char **argv)
+int main(int argc, const char *const *argv)
 {
     static run_t run;
-    sigset_t set;
-    long cpus;
     int code;
 
-    brood_process_main(argc, (const char *const *)argv, functions);
+    brood_process_main(argc, argv, functions);
     fill_standard();
-    cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    run.workers = cpus < 1 ? 1 : cpus > MAX_WORKERS ? MAX_WORKERS : (int)cpus;
-    run.seconds = 20;
-    run.in = run.out = -1;
-    run.terminal = isatty(STDOUT_FILENO);
-    setvbuf(stdout, NULL, _IOLBF, 0); /* who reads it sees it come */
-    code = read_options(&run, argc, argv);
-    if (code >= 0)
-        return code;
-    code = open_folders(&run, argv[optind], argv[optind + 1]);
-    if (code == 0) {
-        list_signals(&set);
-        pthread_sigmask(SIG_BLOCK, &set, NULL); /* before there are threads */
-        signal(SIGXFSZ, SIG_IGN);               /* EFBIG will do */
-        if (brood_initialize() != APR_SUCCESS)
-            return refuse("brood", "cannot begin");
-        code = work(&run);
-        brood_terminate();
+    choose_signals(&run);
+    /* This form makes UTF-8 of the arguments everywhere. */
+    if (apr_app_initialize(&argc, &argv, NULL) != APR_SUCCESS
+        || apr_pool_create(&run.pool, NULL) != APR_SUCCESS
+        || apr_pool_create(&run.scratch, run.pool) != APR_SUCCESS
+        || brood_initialize() != APR_SUCCESS) {
+        fputs("thumbs: cannot begin\n", stderr);
+        return 2;
     }
-    files_forget(&run.all);
+    run.seconds = 20;
+    run.terminal = isatty(STDOUT_FILENO);
+    code = read_options(&run, argc, (char *const *)argv);
+    if (code < 0)
+        code = open_folders(&run);
+    if (code == 0 && run.in)
+        code = work(&run);
+    brood_terminate();
+    apr_pool_destroy(run.pool);
+    apr_terminate();
     return code;
 }

@@ -193,7 +193,7 @@ static void read_all(reader_t *reader, const void *in, apr_size_t len)
     reader->progress.progress_monitor = count_scans;
     jpeg->progress = &reader->progress;
     jpeg->mem->max_memory_to_use = THUMB_MAX_MEMORY;
-    jpeg_mem_src(jpeg, in, len);
+    jpeg_mem_src(jpeg, in, (unsigned long)len);
     jpeg_save_markers(jpeg, JPEG_APP0 + 1, 0xffff);
     begin_reading(reader);
     reader->shrink->orientation = orientation_of(jpeg);
