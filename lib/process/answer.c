@@ -10,6 +10,8 @@
 
 #include "base/alloc.h"
 
+#define LOOK_AGAIN INT64_C(50000000) /* 50 ms */
+
 BROOD__THREAD_LOCAL int brood__worker_runs;
 
 static void unplace(brood_buffer_t *buffer);
@@ -158,6 +160,7 @@ static apr_status_t hand_over(brood__os_block_t *block)
         lent->handle = block->handle;
         lent->next = brood__worker.lent;
         brood__worker.lent = lent;
+        brood__worker.lent_until = message.where + 1;
         block->handle = BROOD__OS_NO_HANDLE;
         lent = NULL;
     }
@@ -175,12 +178,33 @@ void brood__worker_fetched(uint64_t position)
         at = &(*at)->next;
     done = *at;
     *at = NULL;
+    brood__cond_wake_all(&brood__worker.fetched);
     brood__unlock(&brood__worker.lock);
     for (; done; done = next) {
         next = done->next;
         brood__os_handle_close(done->handle);
         brood__free(done);
     }
+}
+
+/*
+ * The parent reads results whether or not this worker goes on, so this ends. It
+ * says FETCHED before it counts a result as read, but that message may be lost
+ * where there is no room for it, or the block could not be taken; hence the look
+ * at `done` now and then.
+ */
+void brood__worker_await_fetched(void)
+{
+    if (!brood__worker.lent_until)
+        return;
+    brood__lock(&brood__worker.lock);
+    while (brood__worker.lent
+           && brood__load(&brood__worker.down->done, acquire)
+                  < brood__worker.lent_until)
+        (void)brood__cond_wait(&brood__worker.fetched, &brood__worker.lock,
+                               LOOK_AGAIN);
+    brood__worker.lent_until = 0;
+    brood__unlock(&brood__worker.lock);
 }
 
 /* The claim of the next lap first: whoever sees `full` may use the slot. */

@@ -31,7 +31,8 @@ typedef struct call_t {
     brood_buffer_t *out;
 } call_t;
 
-brood__worker_t brood__worker = { .lock = BROOD__LOCK_INIT(BROOD__RANK_LEAF) };
+brood__worker_t brood__worker = { .lock = BROOD__LOCK_INIT(BROOD__RANK_LEAF),
+                                  .fetched = BROOD__COND_INIT };
 
 static const brood__home_ops_t home_ops = { .noun = "worker process" };
 static brood__home_t g_home = { &home_ops };
@@ -71,6 +72,7 @@ void brood__process_worker(void)
         response =
             &brood__worker.up->response[BROOD__WIRE_SLOT(brood__worker.next)];
         await_request(request);
+        brood__worker_await_fetched();
         if (!brood__cas(
                 &response->claim, &open,
                 brood__wire_claim(brood__worker.next, BROOD__WIRE_TAKEN),

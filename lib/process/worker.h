@@ -34,7 +34,10 @@ typedef struct brood__worker_t {
     brood__lock_t lock;
     struct brood_future_t *current; /* under `lock`; and its position */
     uint64_t position;
-    brood__lent_t *lent; /* under `lock`; the last one first */
+    brood__lent_t *lent;   /* under `lock`; the last one first */
+    uint64_t lent_until;   /* position behind the last one; 0: none is,
+                             for all we know */
+    brood__cond_t fetched; /* `lent` became shorter */
     brood__thread_t *watcher;
     atomic_int quits; /* it was asked to end: the watch thread ends, too */
 } brood__worker_t;
@@ -55,6 +58,10 @@ void brood__worker_answer(brood__response_t *response, apr_status_t status,
 
 /* The parent has the blocks up to that of this position. On the watch thread. */
 void brood__worker_fetched(uint64_t position);
+
+/* Until the parent has all that was lent to it: who ends sooner takes the results
+ * of tasks with him that have long ended. */
+void brood__worker_await_fetched(void);
 
 /* The response is filled in. */
 void brood__worker_publish(brood__response_t *response);

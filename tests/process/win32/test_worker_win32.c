@@ -12,8 +12,12 @@
 #include <stdio.h>
 
 #include "os/process.h"
+#include "process/core.h"
 #include "process/server.h"
+#include "process/tasks_platform.h"
 #include "support/platform.h"
+
+typedef LONG WINAPI resume_fn(HANDLE process);
 
 /* What must arrive as it was sent; the first word is a name only. */
 static const char *const words[] = {
@@ -76,7 +80,7 @@ static void no_other_handle_is_inherited(void)
 
     process_stop(m);
     for (i = 0; i < N; i++)
-        events[i] = CreateEventW(&inherited, TRUE, FALSE, NULL);
+        events[i] = CreateEventW(&inherited, FALSE, FALSE, NULL);
     m = workers(1);
     CU_ASSERT_TRUE(process_number(m, "descriptors", NULL) < before + N / 2);
     process_stop(m);
@@ -98,6 +102,52 @@ static void a_large_result_leaves_no_handle_in_its_worker(void)
     for (i = 0; i < N; i++)
         expect_large(m);
     WAIT_UNTIL(process_number(m, "descriptors", NULL) < before + N / 2);
+    process_stop(m);
+}
+
+/* And give it the time in which, if it did not wait, it would end. */
+static void resume(long pid)
+{
+    HANDLE process = OpenProcess(SYNCHRONIZE | PROCESS_SUSPEND_RESUME, FALSE,
+                                 (DWORD)pid);
+    resume_fn *go = (resume_fn *)(void (*)(void))GetProcAddress(
+        GetModuleHandleW(L"ntdll.dll"), "NtResumeProcess");
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(process);
+    CU_ASSERT_TRUE_FATAL(go && go(process) >= 0);
+    (void)WaitForSingleObject(process, 500);
+    (void)CloseHandle(process);
+}
+
+static unsigned n_out(brood_process_manager_t *m)
+{
+    unsigned n;
+
+    brood__lock(&m->lock);
+    n = BROOD__CONTAINER(m->children.next, brood__child_t, link)->n_out;
+    brood__unlock(&m->lock);
+    return n;
+}
+
+/* Nobody can read the result until both tasks would have run. */
+static void a_large_result_outlives_the_next_tasks_crash(void)
+{
+    brood_process_manager_t *m = workers(1);
+    const long pid = process_number(m, "pid", NULL);
+    brood_future_t *large, *crash;
+    void *value = NULL;
+
+    process_suspend(pid);
+    large = process_submit(m, "flood", "2000000");
+    crash = process_submit(m, "exit", "7");
+    WAIT_UNTIL(n_out(m) == 2);
+    brood__lock(&m->lock);
+    resume(pid);
+    brood__unlock(&m->lock);
+    ASSERT_STATUS_FATAL(APR_SUCCESS, brood_future_get(large, &value, -1));
+    CU_ASSERT_EQUAL(brood_buffer_size(value), 2000000);
+    (void)brood_future_release(large);
+    expect_exit(crash, BROOD_EWORKERDIED, 7);
     process_stop(m);
 }
 
@@ -276,6 +326,7 @@ static const test_t tests[] = {
     TEST_KEEPS(an_exit_code_may_be_any_number, KEEPS_MEMORY),
     TEST_KEEPS(who_is_killed_was_aborted, KEEPS_MEMORY),
     TEST_KEEPS(a_large_result_leaves_no_handle_in_its_worker, KEEPS_MEMORY),
+    TEST_KEEPS(a_large_result_outlives_the_next_tasks_crash, KEEPS_MEMORY),
     TEST_KEEPS(no_other_handle_is_inherited, KEEPS_MEMORY),
     /* Room to watch them, and threads of the system's, which stay a while. */
     TEST_KEEPS(there_may_be_more_than_64, KEEPS_ALL),
