@@ -53,9 +53,11 @@ void brood__worker_main(void *baton)
             if (BROOD__UNLIKELY(brood__load(&executor->shrinking, relaxed))
                 && brood__worker_is_surplus(worker))
                 break;
-            /* Only what was got can be in the deque. */
-            while (!(go = get_work(worker)) && brood__worker_rest(worker))
-                ;
+            /* Only what was got is in the deque, and what was submitted by the
+             * release of a value, on lying down. */
+            do
+                go = get_work(worker) ? 1 : brood__worker_rest(worker) ? -1 : 0;
+            while (go < 0 && brood__deque_size(&worker->deque) <= 0);
         }
         if (worker->searching) /* it leaves as one too many */
             brood__worker_found(worker);

@@ -302,6 +302,60 @@ static void while_a_stop_drains(void)
     }
 }
 
+/* A worker drops the last sight of a value as it lies down, and its release
+ * submits to the worker's own manager. */
+typedef struct variable_t {
+    brood_context_key_t *key;
+    pool_t *pool;
+    stopper_t stopper;
+    door_t released;
+} variable_t;
+
+static variable_t g_variable;
+
+static void release_submits(void *variable)
+{
+    variable_t *self = variable;
+
+    submit_plain(self->pool, open_door, &self->released);
+}
+
+static void *submit_with_a_variable(void *variable)
+{
+    variable_t *self = variable;
+
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_context_set(self->key, self, release_submits));
+    submit_plain(self->pool, be_in_the_way, &self->stopper);
+    return NULL;
+}
+
+static void what_a_release_submits_on_lying_down(void)
+{
+    pthread_t submitter;
+    unsigned i;
+
+    ASSERT_STATUS(APR_SUCCESS, brood_context_key_make(&g_variable.key, "duty"));
+    g_variable.pool = pool_of(1, 1);
+    for (i = 0; i < 20; i++) {
+        stopper_init(&g_variable.stopper);
+        door_init(&g_variable.released);
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&submitter, NULL,
+                                             submit_with_a_variable,
+                                             &g_variable),
+                              0);
+        door_wait(&g_variable.stopper.begun);
+        pthread_join(submitter, NULL); /* only the task sees it from now on */
+        door_open(&g_variable.stopper.go);
+        door_wait(&g_variable.released);
+        ASSERT_STATUS(APR_SUCCESS,
+                      brood_thread_manager_wait_idle(g_variable.pool, FOREVER));
+        stopper_fini(&g_variable.stopper);
+        door_fini(&g_variable.released);
+    }
+    drain_and_leave(g_variable.pool);
+}
+
 static const test_t tests[] = {
     TEST(one_after_the_other),
     TEST(a_chain_as_long_as_there_may_be_workers),
@@ -314,6 +368,7 @@ static const test_t tests[] = {
     TEST(as_a_notice),
     TEST(after_the_limit_was_raised),
     TEST(while_a_stop_drains),
+    TEST_KEEPS(what_a_release_submits_on_lying_down, KEEPS_MEMORY),
 };
 
 HARNESS_MAIN_WARM("duty", tests, warm_up)
