@@ -336,7 +336,7 @@ static void raise_token(brood_future_t *future, unsigned flags)
     unsigned state;
 
     brood__future_lock(future);
-    state = brood__load(&future->state, relaxed);
+    state = brood__load(&future->state, acquire); /* (B) */
     if ((state & BROOD__PHASE) == BROOD__RUNNING) {
         home = future->home->ops; /* static */
         if (!(state & BROOD__TOKEN)) {

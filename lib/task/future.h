@@ -19,9 +19,10 @@
  *
  * `waiters` and, while RUNNING, `wait` are guarded by the LOCK bit of `state`,
  * a spin lock held for a few instructions. (2) takes it in the same step when
- * somebody is LISTED. Only the task itself publishes a wait, without the lock
- * but never while another holds it (B); after it took that back it waits while
- * it is LOCKed. So who holds the lock and sees WAITING may look at `wait`.
+ * somebody is LISTED. Only the task itself publishes a wait, without the lock;
+ * one that a token may interrupt never while another holds it. After it took
+ * that back it waits while it is LOCKed. So who holds the lock and sees WAITING,
+ * with acquire (B), may look at `wait`.
  * tests/models/settle.pml and token.pml state it for Spin.
  * The memory is type-stable: it stays a future until the library ends, so a late
  * look at a recycled one is harmless.

@@ -84,7 +84,8 @@ int brood__sleep_help(brood_future_t *on)
         return place->ops->help(place, &on, 1);
     if (brood__load(&task->state, relaxed) & BROOD__INTERRUPT)
         return 0;
-    /* Not WAITING, so nobody looks at u.wait; see (B). */
+    /* Not WAITING, so nobody looks at u.wait; see (B). There is no sleep that a
+     * token could miss, so whoever holds the lock is not waited for. */
     task->u.wait = &wait;
     brood__or(&task->state, BROOD__WAITING, seq_cst); /* (B), (C) */
     helped = place->ops->help(place, &on, 1);
@@ -255,7 +256,7 @@ static brood_future_t *awaited_by(brood_future_t *task)
     if (!is_waiting(task))
         return NULL;
     brood__future_lock(task);
-    if (brood__load(&task->state, relaxed) & BROOD__WAITING) {
+    if (brood__load(&task->state, acquire) & BROOD__WAITING) { /* (B) */
         const brood__wait_t *wait = task->u.wait;
 
         if (!wait->sleep

@@ -88,9 +88,47 @@ static void cancel_against_settle_against_time(void)
     printf("# %d waits were cut short\n", play(test_rounds(1500), 30));
 }
 
+static apr_status_t waits_once(void *baton, void **result)
+{
+    round_t *round = baton;
+
+    (void)result;
+    turnstile_pass(&round->ready);
+    turnstile_wait(&round->ready, 2);
+    round->waits[0] = brood_future_wait(round->first.future, -1);
+    return APR_SUCCESS;
+}
+
+/* Whether it comes before, while or after the task says what it waits for: the
+ * wait is cut short. If the two miss each other, this hangs. */
+static void cancel_against_the_begin_of_a_wait(void)
+{
+    unsigned rounds = test_rounds(5000), i, k;
+
+    for (i = 0; i < rounds; i++) {
+        round_t round = { .timeout = -1 };
+
+        round.first = pledge();
+        turnstile_init(&round.ready);
+        round.task = submit(pool(), waits_once, &round, NULL);
+        turnstile_pass(&round.ready);
+        turnstile_wait(&round.ready, 2);
+        for (k = 0; k < i % 50; k++)
+            brood__pause();
+        (void)brood_future_cancel(round.task);
+        ASSERT_STATUS(APR_SUCCESS, brood_future_wait(round.task, -1));
+        ASSERT_STATUS(BROOD_EINTERRUPTED, round.waits[0]);
+        brood_promise_release(round.first.promise);
+        brood_future_release(round.first.future);
+        brood_future_release(round.task);
+        turnstile_fini(&round.ready);
+    }
+}
+
 static const test_t tests[] = {
     TEST_KEEPS(cancel_against_settle, KEEPS_MEMORY),
     TEST_KEEPS(cancel_against_settle_against_time, KEEPS_MEMORY),
+    TEST_KEEPS(cancel_against_the_begin_of_a_wait, KEEPS_MEMORY),
 };
 
 HARNESS_MAIN_WARM("cancel/wait", tests, warm_up)
