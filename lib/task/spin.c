@@ -13,6 +13,7 @@
 #define DOWN     32
 #define REST     4   /* pauses between two polls */
 #define REST_MAX 32  /* ... of who follows a stream of results */
+#define RESULT   4   /* pauses that a result pays for */
 #define PER_LOOK 256 /* pauses between two looks at the clock */
 #define PATIENT  16  /* most that successes can earn */
 #define RESTS    8   /* waits that are not polled after patience ran out */
@@ -21,9 +22,9 @@ brood__busy_t brood__busy;
 atomic_llong brood__spin_ns = FIRST_NS;
 int brood__cpus = 1;
 
-BROOD__THREAD_LOCAL int brood__spin_needless;
+BROOD__THREAD_LOCAL unsigned brood__spin_needless;
 static BROOD__THREAD_LOCAL int tl_patience = PATIENT / 2;
-static BROOD__THREAD_LOCAL int tl_rest = REST;
+static BROOD__THREAD_LOCAL unsigned tl_rest = REST;
 
 void brood__spin_init(void)
 {
@@ -48,7 +49,7 @@ void brood__spin_learn(int64_t ns)
 /* Each look takes the line away from whoever is about to write it. */
 static int look_after_rest(int (*done)(void *baton), void *baton)
 {
-    for (int i = 0; i < tl_rest; i++)
+    for (unsigned i = 0; i < tl_rest; i++)
         brood__pause();
     return done(baton);
 }
@@ -56,15 +57,17 @@ static int look_after_rest(int (*done)(void *baton), void *baton)
 /*
  * Who takes results that come one after the other, and looks for each as soon
  * as it can, slows those down that make them. So after a first look that found
- * one, longer rests are tried; as long as several results are there after each,
- * nothing is lost by them. `looks`: how many this one took.
+ * one, longer rests are tried, and kept as long as so many results lie there
+ * after each that nothing is lost by them. One or two do not pay for a long one:
+ * who waits for a task and then gets its value finds one each time. `looks`: how
+ * many this one took.
  */
 static void learn_rest(int looks)
 {
-    if (brood__spin_needless || tl_rest == REST)
-        tl_rest = looks > 1 || tl_rest == REST_MAX ? tl_rest : 2 * tl_rest;
-    else
+    if (tl_rest > REST && brood__spin_needless < tl_rest / RESULT)
         tl_rest = REST;
+    else if (looks == 1 && tl_rest < REST_MAX)
+        tl_rest *= 2;
     brood__spin_needless = 0;
 }
 
@@ -84,7 +87,7 @@ int brood__spin(int (*done)(void *baton), void *baton)
     /* Counted only when it takes longer than a handshake: counting moves a line
      * that every searcher reads. */
     while (!found) {
-        for (int i = 0; i < PER_LOOK && !found; i += tl_rest, looks++)
+        for (unsigned i = 0; i < PER_LOOK && !found; i += tl_rest, looks++)
             found = look_after_rest(done, baton);
         if (!found) {
             int64_t now = brood__os_now();

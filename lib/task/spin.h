@@ -46,9 +46,9 @@ void brood__spin_learn(int64_t ns);
 
 void brood__spin_init(void);
 
-/* Set to 1 by a wait of the calling thread that found all done: then results
- * come faster than they are waited for. */
-extern BROOD__THREAD_LOCAL int brood__spin_needless;
+/* Waits of the calling thread that found all done since it polled last: where
+ * there are many, results come faster than they are waited for. */
+extern BROOD__THREAD_LOCAL unsigned brood__spin_needless;
 
 /* Not done a moment ago. Poll until done(baton) or a wake-up's time is over,
  * when that may pay. True: done. For threads that are not counted in

@@ -56,7 +56,7 @@ BROOD__INLINE int was_settled(brood_future_t *future)
 {
     if (!brood__future_settled(future))
         return 0;
-    brood__spin_needless = 1;
+    brood__spin_needless++;
     return 1;
 }
 

@@ -42,6 +42,52 @@ static void polling_ends_with_success_or_with_its_time(void)
     CU_ASSERT_EQUAL(brood__load(&brood__busy.n, relaxed), busy);
 }
 
+/* A wait is counted among the busy after so many pauses, so the looks until then
+ * tell how long it rests between them. */
+typedef struct looker_t {
+    int busy, looks;
+} looker_t;
+
+static int is_counted(void *baton)
+{
+    looker_t *looker = baton;
+
+    looker->looks++;
+    return brood__load(&brood__busy.n, relaxed) > looker->busy;
+}
+
+/* After ten waits that ended with the first look, and `needless` that found all
+ * done behind each. */
+static int looks_after(unsigned needless)
+{
+    looker_t looker = { brood__load(&brood__busy.n, relaxed), 0 };
+    int i;
+
+    for (i = 0; i < 10; i++) {
+        int left = 1;
+
+        CU_ASSERT(brood__spin(counts, &left));
+        brood__spin_needless = needless;
+    }
+    CU_ASSERT(brood__spin(is_counted, &looker));
+    return looker.looks;
+}
+
+static void only_a_stream_of_results_pays_for_long_rests(void)
+{
+    const int cpus = brood__cpus;
+    int often;
+
+    brood__cpus = 1 << 20;
+    (void)looks_after(0);
+    often = looks_after(0);
+    CU_ASSERT(looks_after(100) * 4 < often);
+    CU_ASSERT(looks_after(1) * 3 > often); /* as who waits, and then gets */
+    CU_ASSERT(looks_after(100) * 4 < often);
+    CU_ASSERT(looks_after(0) * 3 > often);
+    brood__cpus = cpus;
+}
+
 static int64_t learned_from(int64_t ns, int wakes)
 {
     for (int i = 0; i < wakes; i++)
@@ -76,6 +122,7 @@ static void its_time_follows_what_wake_ups_take(void)
 
 static const test_t tests[] = {
     TEST(polling_ends_with_success_or_with_its_time),
+    TEST(only_a_stream_of_results_pays_for_long_rests),
     TEST(its_time_follows_what_wake_ups_take),
 };
 
