@@ -11,12 +11,12 @@
 #define MOST_NS  80000 /* who took longer had to wait for a CPU too */
 #define UP       4
 #define DOWN     32
-#define REST     4   /* pauses between two polls */
-#define REST_MAX 32  /* ... of who follows a stream of results */
-#define RESULT   4   /* pauses that a result pays for */
-#define PER_LOOK 256 /* pauses between two looks at the clock */
-#define PATIENT  16  /* most that successes can earn */
-#define RESTS    8   /* waits that are not polled after patience ran out */
+#define REST     4  /* pauses between two polls */
+#define REST_MAX 32 /* ... of who follows a stream of results */
+#define RESULT   8  /* pauses that a result pays for */
+#define PER_LOOK 96 /* pauses between two looks at the clock */
+#define PATIENT  16 /* most that successes can earn */
+#define RESTS    8  /* waits that are not polled after patience ran out */
 
 brood__busy_t brood__busy;
 atomic_llong brood__spin_ns = FIRST_NS;

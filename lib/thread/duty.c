@@ -7,6 +7,8 @@
 
 static brood__worker_t *put_on_duty(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
+static brood__worker_t *hurry_sentinel(brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock);
 
 static int some_in_deques(brood__executor_t *executor)
 {
@@ -51,16 +53,31 @@ int brood__executor_has_room(brood__executor_t *executor)
                   < brood__load(&executor->max, relaxed);
 }
 
-/* Raise `need` if nobody is on duty and somebody could be. Never lowers it: the
+/* Raise `need` if nobody is on duty and somebody could be. A sentinel beside whom
+ * nobody works is on duty, but not before its tick is over, which is too late. Never lowers it: the
  * caller may hold no lock, and what it has seen may be old by now. Who relies on
  * it looks at the queues after a heavy fence. */
 void brood__executor_set_need(brood__executor_t *executor)
 {
     if (brood__executor_has_room(executor)
-        && !brood__load(&executor->watching, relaxed)
+        && (!brood__load(&executor->watching, relaxed)
+            || brood__load(&executor->awake, relaxed) <= 0)
         && !brood__load(&executor->searching, relaxed)
         && !brood__load(&executor->inbox.need, relaxed))
         brood__store(&executor->inbox.need, 1, relaxed);
+}
+
+/* The sentinel, if nobody works beside it and it waits for its tick: it is to
+ * look now. */
+static brood__worker_t *hurry_sentinel(brood__executor_t *executor)
+{
+    brood__worker_t *worker = executor->sentinel;
+
+    if (!worker || brood__load(&executor->awake, relaxed) > 0
+        || brood__load(&worker->gate, relaxed) != BROOD__GATE_OPEN)
+        return NULL;
+    brood__store(&worker->gate, BROOD__GATE_LOOK, release);
+    return worker;
 }
 
 /* Woken under no lock: on a busy CPU the woken thread runs at once, and would
@@ -94,8 +111,9 @@ static brood__worker_t *put_on_duty(brood__executor_t *executor)
     /* (G) Before the look at `searching`: a searcher that leaves stores that
      * first, and then raises `need`. */
     (void)brood__swap(&executor->inbox.need, 0, seq_cst);
-    if (brood__load(&executor->watching, relaxed)
-        || brood__load(&executor->searching, relaxed)
+    if (brood__load(&executor->watching, relaxed))
+        return hurry_sentinel(executor);
+    if (brood__load(&executor->searching, relaxed)
         || running >= executor->options.max_workers
         || executor->state == BROOD__ENDING)
         return NULL;

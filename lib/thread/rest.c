@@ -261,7 +261,7 @@ static int sleep_until_woken(brood__worker_t *worker)
         if (gate != BROOD__GATE_SHUT) {
             if (slept && gate == BROOD__GATE_OPEN && worker->woken_at)
                 brood__spin_learn(brood__os_now() - worker->woken_at);
-            return gate == BROOD__GATE_OPEN;
+            return gate == BROOD__GATE_OPEN || gate == BROOD__GATE_LOOK;
         }
         slept = 1;
         if (brood__os_park(&worker->gate, BROOD__GATE_SHUT, left)

@@ -38,6 +38,13 @@ static int decide(brood__worker_t *worker, const tick_t *tick,
 static int64_t cpu_time(brood__worker_t *worker);
 static unsigned long long progress(brood__executor_t *executor);
 
+/* Under the lock: from now on it may be told again. */
+static void was_told(brood__worker_t *worker)
+{
+    if (brood__load(&worker->gate, relaxed) == BROOD__GATE_LOOK)
+        brood__store(&worker->gate, BROOD__GATE_OPEN, relaxed);
+}
+
 int brood__worker_watch(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
@@ -46,6 +53,7 @@ int brood__worker_watch(brood__worker_t *worker)
     int verdict = 2, alone;
 
     brood__lock(&executor->lock);
+    was_told(worker);
     alone = executor->n_active == 0;
     if (brood__load(&executor->awake, relaxed) > 0)
         look_first(executor);
@@ -60,6 +68,7 @@ int brood__worker_watch(brood__worker_t *worker)
         put = brood__inbox_put(&executor->inbox);
 
         brood__lock(&executor->lock);
+        was_told(worker);
         alone = 0;
         look_who_is_stuck(executor);
         verdict = decide(worker, &tick, ran - tick.progress, put != tick.put);

@@ -43,7 +43,8 @@ enum {
     BROOD__GATE_OPEN,
     BROOD__GATE_SHUT,
     BROOD__GATE_LEAVE,
-    BROOD__GATE_AGAIN
+    BROOD__GATE_AGAIN,
+    BROOD__GATE_LOOK /* open, and the sentinel is to decide at once */
 };
 
 enum {

@@ -116,7 +116,7 @@ inline set_need()
 	if
 	:: n_asleep || awake < MAX ->
 		if
-		:: !mem[WATCHING] ->
+		:: !mem[WATCHING] || awake == 0 ->
 			if
 			:: !mem[SEARCHING] || left_search ->
 				if
@@ -139,7 +139,7 @@ inline wake()
 	fence();
 #endif
 	if
-	:: mem[WATCHING] -> skip
+	:: mem[WATCHING] -> skip /* at most its tick ends now */
 	:: else ->
 		if
 		:: mem[SEARCHING] -> skip
