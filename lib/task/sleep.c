@@ -199,14 +199,15 @@ static void withdraw(brood_future_t *task, unsigned bits)
  *
  * (C) Every task of the circle publishes before it looks. Both are seq_cst, so
  * the last one to publish sees all edges; mostly there is none, which a look
- * without the lock tells: whoever publishes later will look, too. An edge seen is not yet a proof: it may go while we walk on. So the
- * circle is read again from its end. The last task waits for us, and we run and
- * do not settle: its edge is stable. The one before it waits for a task that is
- * stuck: if its edge is still there now, it is stable too, and so on to the
- * first. Waits with a time limit, and those that have just been ended, are no
- * edges. Two that find the same circle take turns, so that one of them ends it
- * and the other sees that. Each future is held by the wait that points to it; we
- * take a reference under that wait's lock.
+ * without the lock tells: whoever publishes later will look, too. An edge seen
+ * is not yet a proof: it may go while we walk on. So the circle is read again
+ * from its end. The last task waits for us, and we run and do not settle: its
+ * edge is stable. The one before it waits for a task that is stuck: if its edge
+ * is still there now, it is stable too, and so on to the first. Waits with a
+ * time limit, and those that have just been ended, are no edges. Two that find
+ * the same circle take turns, so that one of them ends it and the other sees
+ * that. Each future is held by the wait that points to it; we take a reference
+ * under that wait's lock.
  */
 static int break_circle(brood_future_t *task, brood__wait_t *wait)
 {
