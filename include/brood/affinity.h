@@ -51,8 +51,8 @@ typedef struct brood_affinity_pool_options_t {
     int keep_general_threads; /**< never free idle general threads */
     int general_threads_free_level; /**< percent of max_threads: idle general
                                          threads above ceil(max_threads x level
-                                         / 100) are freed, but the last one; default 50; negative:
-                                         0 */
+                                         / 100) are freed, but the last one;
+                                         default 50; negative: 0 */
     int reserved_general; /**< threads that contexts may never take; default
                                1, or 0 if there is only one; less than
                                max_threads */

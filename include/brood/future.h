@@ -17,12 +17,12 @@
  * @section waits Waiting
  *
  * The waiting calls do the right thing where they are called. A plain thread
- * blocks. A worker of a thread manager that waits for one future without a time
- * limit runs its task in place when it is still queued with the same manager;
- * else it sleeps and a spare worker takes its place. A coroutine is suspended and its loop goes on. On a loop's
- * thread outside a coroutine an unready wait is BROOD_EDEADLK, and so is every
- * wait that could provably never end: a task that waits for itself, a circle of
- * waiting tasks.
+ * blocks. A worker of a thread manager that waits for one future without a
+ * time limit runs its task in place when it is still queued with the same
+ * manager; else it sleeps and a spare worker takes its place. A coroutine is
+ * suspended and its loop goes on. On a loop's thread outside a coroutine an
+ * unready wait is BROOD_EDEADLK, and so is every wait that could provably
+ * never end: a task that waits for itself, a circle of waiting tasks.
  *
  * @section future_life Life
  *

@@ -90,9 +90,10 @@ brood_future_t *brood__lease_call(brood__lease_t *lease, brood_task_fn *fn,
                                   void *baton,
                                   const brood_task_options_t *options);
 
-/* Queue a call that stands at `scope`, of which it takes a reference of its own
- * (no credit: the scope may be one that the caller never stands at, and credits
- * would keep it for as long as the caller's thread likes); on APR_SUCCESS the queue's reference to `call` has moved. BROOD_ESTALE:
+/* Queue a call that stands at `scope`, of which it takes a reference of its
+ * own (no credit: the scope may be one that the caller never stands at, and
+ * credits would keep it for as long as the caller's thread likes); on
+ * APR_SUCCESS the queue's reference to `call` has moved. BROOD_ESTALE: it is
  * closed. */
 apr_status_t brood__lease_push(brood__lease_t *lease, brood_future_t *call,
                                brood__scope_t *scope);

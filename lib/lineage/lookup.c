@@ -9,12 +9,13 @@
  *
  * Most threads ask for the same again and again, so each remembers what it
  * found: from which node, and how many managers had been made known by then. A
- * node at the same address has another serial, or is the service node of another
- * manager, which then was made known since. (B) Whoever makes one known counts it afterwards,
- * with release; who remembers has loaded the count, with acquire, before he
- * walked. So a count that has not changed says that a walk would find the same;
- * and a manager that was made known before the asker asked is counted. While the
- * asker's node has memory, so has all that it found above itself (node.h).
+ * node at the same address has another serial, or is the service node of
+ * another manager, which then was made known since. (B) Whoever makes one
+ * known counts it afterwards, with release; who remembers has loaded the
+ * count, with acquire, before he walked. So a count that has not changed says
+ * that a walk would find the same; and a manager that was made known before
+ * the asker asked is counted. While the asker's node has memory, so has all
+ * that it found above itself (node.h).
  */
 
 #include <brood/errors.h>

@@ -42,8 +42,8 @@ brood_buffer_t *brood__worker_place(size_t size)
     return brood__worker.placed;
 }
 
-/* The task gave it up, or brood__worker_answer() did. On any thread, but only the main one
- * gives the memory back, at the end of the task. */
+/* The task gave it up, or brood__worker_answer() did. On any thread, but only
+ * the main one gives the memory back, at the end of the task. */
 static void unplace(brood_buffer_t *buffer)
 {
     if (brood__worker_runs && buffer == brood__worker.placed) {

@@ -44,9 +44,10 @@ typedef struct brood__place_ops_t {
      * (brood__os_now(); -1: never) has passed: then TIMEUP is tried. Returns
      * when the state is final and, for a coroutine, its wake() has come: the
      * state may be final already at the call, and then a wake() by the winner
-     * was made or is about to be made, and must be consumed here. `on` is the one future that is awaited, or NULL.
-     * BROOD_EDEADLK: nobody would be left to run it; then the state was set to
-     * INTERRUPTED by this very call unless somebody was faster. */
+     * was made or is about to be made, and must be consumed here. `on` is the
+     * one future that is awaited, or NULL. BROOD_EDEADLK: nobody would be left
+     * to run it; then the state was set to INTERRUPTED by this very call
+     * unless somebody was faster. */
     apr_status_t (*sleep)(struct brood__place_t *place,
                           struct brood__sleep_t *sleep, int64_t deadline,
                           struct brood_future_t *on);

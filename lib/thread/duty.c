@@ -53,10 +53,10 @@ int brood__executor_has_room(brood__executor_t *executor)
                   < brood__load(&executor->max, relaxed);
 }
 
-/* Raise `need` if nobody is on duty and somebody could be. A sentinel beside whom
- * nobody works is on duty, but not before its tick is over, which is too late. Never lowers it: the
- * caller may hold no lock, and what it has seen may be old by now. Who relies on
- * it looks at the queues after a heavy fence. */
+/* Raise `need` if nobody is on duty and somebody could be. A sentinel beside
+ * whom nobody works is on duty, but not before its tick is over, which is too
+ * late. Never lowers it: the caller may hold no lock, and what it has seen may
+ * be old by now. Who relies on it looks at the queues after a heavy fence. */
 void brood__executor_set_need(brood__executor_t *executor)
 {
     if (brood__executor_has_room(executor)
