@@ -37,7 +37,7 @@ apr_status_t files_list(names_t *names, const char *folder, apr_pool_t *pool)
     (void)apr_dir_close(dir);
     if (!APR_STATUS_IS_ENOENT(rv)) /* the end */
         return rv;
-    names->names = (const char **)all->elts;
+    names->names = (const char **)(void *)all->elts;
     names->n = all->nelts;
     qsort(all->elts, (size_t)all->nelts, sizeof(char *), compare);
     return APR_SUCCESS;
