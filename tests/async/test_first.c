@@ -246,16 +246,4 @@ static const test_t tests[] = {
     TEST(a_first_task_is_watched_or_not),
 };
 
-int main(int argc, char **argv)
-{
-    static const harness_t harness = { "first",
-                                       tests,
-                                       sizeof(tests) / sizeof(tests[0]),
-                                       apr_initialize,
-                                       apr_terminate,
-                                       NULL,
-                                       NULL };
-
-    brood_process_main(argc, (const char *const *)argv, table);
-    return harness_main(&harness, argc, (const char *const *)argv);
-}
+PROCESS_MAIN_BARE("first", tests, table)

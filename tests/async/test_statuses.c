@@ -220,16 +220,4 @@ static const test_t tests[] = {
     TEST(what_it_returns_is_how_it_ends),
 };
 
-int main(int argc, char **argv)
-{
-    static const harness_t harness = { "statuses",
-                                       tests,
-                                       sizeof(tests) / sizeof(tests[0]),
-                                       apr_initialize,
-                                       apr_terminate,
-                                       NULL,
-                                       NULL };
-
-    brood_process_main(argc, (const char *const *)argv, table);
-    return harness_main(&harness, argc, (const char *const *)argv);
-}
+PROCESS_MAIN_BARE("statuses", tests, table)

@@ -458,16 +458,4 @@ static const test_t tests[] = {
     TEST(every_call_of_a_stranger_may_be_refused),
 };
 
-int main(int argc, char **argv)
-{
-    static const harness_t harness = { "strangers",
-                                       tests,
-                                       sizeof(tests) / sizeof(tests[0]),
-                                       apr_initialize,
-                                       apr_terminate,
-                                       NULL,
-                                       NULL };
-
-    brood_process_main(argc, (const char *const *)argv, table);
-    return harness_main(&harness, argc, (const char *const *)argv);
-}
+PROCESS_MAIN_BARE("strangers", tests, table)

@@ -218,16 +218,4 @@ static const test_t tests[] = {
     TEST(a_deaf_worker_of_a_daemon_ends_too),
 };
 
-int main(int argc, char **argv)
-{
-    static const harness_t harness = { "terminate",
-                                       tests,
-                                       sizeof(tests) / sizeof(tests[0]),
-                                       apr_initialize,
-                                       apr_terminate,
-                                       NULL,
-                                       NULL };
-
-    brood_process_main(argc, (const char *const *)argv, table);
-    return harness_main(&harness, argc, (const char *const *)argv);
-}
+PROCESS_MAIN_BARE("terminate", tests, table)

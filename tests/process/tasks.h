@@ -32,6 +32,22 @@ extern const brood_process_entry_t process_tasks[];
                              process_warm_up, argc, argv);                     \
     }
 
+/* For tests that initialise by themselves, each once. */
+#define PROCESS_MAIN_BARE(name, tests, table)                                  \
+    int main(int argc, char **argv)                                            \
+    {                                                                          \
+        static const harness_t harness = { name,                               \
+                                           tests,                              \
+                                           sizeof(tests) / sizeof((tests)[0]), \
+                                           apr_initialize,                     \
+                                           apr_terminate,                      \
+                                           NULL,                               \
+                                           NULL };                             \
+                                                                               \
+        brood_process_main(argc, (const char *const *)argv, table);            \
+        return harness_main(&harness, argc, (const char *const *)argv);        \
+    }
+
 /* Every test, with workers that are started anew; then, where there are fork
  * servers, every test again, with workers that one of these has made. */
 int process_tests(const char *name, const test_t *tests, unsigned n,
