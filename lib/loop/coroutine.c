@@ -10,8 +10,6 @@
 #include "observe/log.h"
 #include "observe/task_hooks.h"
 
-#define AHEAD 6 /* calls whose futures are asked for early */
-
 static apr_status_t may_block(brood__place_t *place);
 static apr_status_t coroutine_sleep(brood__place_t *place,
                                     brood__sleep_t *sleep, int64_t deadline,
@@ -89,7 +87,7 @@ void brood__coroutine_main(void *coroutine)
 /* The producer has written it last: have it here when it is its turn. */
 BROOD__INLINE void ask_ahead(brood_loop_manager_t *loop)
 {
-    unsigned at = loop->at + AHEAD;
+    unsigned at = loop->at + BROOD__AHEAD;
 
     if (at < loop->n && loop->calls[at].fn == brood__loop_future_mark)
         BROOD__PREFETCH_WRITE(loop->calls[at].baton);

@@ -104,8 +104,7 @@ static void extra_more(brood_future_t *future, brood__extra_t *extra,
     extra->queue_timeout = options->queue_timeout * 1000;
     extra->run_timeout = options->run_timeout * 1000;
     extra->free_value = options->free_value;
-    extra->timed = extra->queue_timeout || extra->run_timeout
-                   || (extra->delay && !keeps_time);
+    extra->timed = brood__task_timed(options, keeps_time);
 }
 
 static brood__extra_t *extra_make(brood_future_t *future,

@@ -172,8 +172,16 @@ apr_status_t brood__task_options(brood_task_options_t *full,
                                  const brood_task_options_t *options,
                                  int *needs);
 
+/* Does it need a timer? `keeps_time`: as in its home. */
+BROOD__INLINE int brood__task_timed(const brood_task_options_t *options,
+                                    int keeps_time)
+{
+    return options->queue_timeout || options->run_timeout
+           || (options->delay && !keeps_time);
+}
+
 /* What its times need is there from now on: to be asked before its future is made.
- * As brood__timers_ready(). `keeps_time`: as in its home. */
+ * As brood__timers_ready(). */
 apr_status_t brood__task_timers(const brood_task_options_t *full,
                                 int keeps_time);
 

@@ -43,8 +43,6 @@ apr_status_t brood__task_options(brood_task_options_t *full,
 apr_status_t brood__task_timers(const brood_task_options_t *full,
                                 int keeps_time)
 {
-    return full->queue_timeout || full->run_timeout
-                   || (full->delay && !keeps_time)
-               ? brood__timers_ready()
-               : APR_SUCCESS;
+    return brood__task_timed(full, keeps_time) ? brood__timers_ready()
+                                               : APR_SUCCESS;
 }

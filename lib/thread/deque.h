@@ -62,13 +62,16 @@ BROOD__INLINE void brood__deque_push(brood__deque_t *deque, brood_task_fn *fn,
     brood__store(&deque->bottom, bottom + 1, release); /* (T) */
 }
 
-/* Owner only: the newest. */
+/* Owner only: the newest. Others only make it shorter, so one that looks empty
+ * is, and that takes no fence. */
 BROOD__INLINE int brood__deque_pop(brood__deque_t *deque, brood__call_t *call)
 {
     long long bottom = brood__load(&deque->bottom, relaxed) - 1;
     long long top;
     int won;
 
+    if (brood__deque_size(deque) <= 0)
+        return 0;
     brood__store(&deque->bottom, bottom, relaxed);
     brood__fence(seq_cst); /* against the thief's: one of us sees the other */
     top = brood__load(&deque->top, relaxed);

@@ -51,6 +51,7 @@
 
 #define BROOD__BATCH      64  /* slots taken at a time */
 #define BROOD__BLOCK      255 /* slots of a block; the last one links */
+#define BROOD__AHEAD      6   /* calls whose futures are asked for early */
 #define BROOD__STAMP_EACH 64  /* every n-th submit of a lane is timed */
 
 typedef struct brood__slot_t {

@@ -92,6 +92,7 @@ apr_status_t brood__executor_submit(brood_future_t **future,
                                     const brood_task_options_t *options)
 {
     brood_future_t *task;
+    apr_status_t rv;
 
     if (future)
         *future = NULL;
@@ -109,7 +110,11 @@ apr_status_t brood__executor_submit(brood_future_t **future,
         *future = task;
         return APR_SUCCESS;
     }
-    return submit_made(future, executor, task, fn, baton, NULL);
+    rv = brood__life_check();
+    if (rv == APR_SUCCESS)
+        return submit_made(future, executor, task, fn, baton, NULL);
+    brood__future_unmake(task);
+    return rv;
 }
 
 /* ---- the slow path ------------------------------------------------------ */
@@ -170,10 +175,8 @@ static apr_status_t submit_made(brood_future_t **future,
                                 void *baton, const char *type)
 {
     brood__order_t order = brood__order_for(executor, type, 1);
-    apr_status_t rv = brood__life_check();
+    apr_status_t rv = submit_task(&order, task, fn, baton);
 
-    if (rv == APR_SUCCESS)
-        rv = submit_task(&order, task, fn, baton);
     if (brood__runs_in_caller(&order, rv)) {
         brood__run_here(executor, task, fn, baton);
         rv = APR_SUCCESS;

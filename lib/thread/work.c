@@ -8,7 +8,6 @@
 
 #define LANES_EACH 64 /* own tasks after which what came from outside is due */
 #define FEW        32 /* a batch that small: the producer is barely ahead */
-#define AHEAD      6  /* tasks whose futures are asked for early */
 #define BACKOFF    16 /* polls that let it get ahead */
 
 static void stand_at_service(brood__worker_t *worker);
@@ -53,11 +52,7 @@ void brood__worker_main(void *baton)
             if (BROOD__UNLIKELY(brood__load(&executor->shrinking, relaxed))
                 && brood__worker_is_surplus(worker))
                 break;
-            /* Only what was got is in the deque, and what was submitted by the
-             * release of a value, on lying down. */
-            do
-                go = get_work(worker) ? 1 : brood__worker_rest(worker) ? -1 : 0;
-            while (go < 0 && brood__deque_size(&worker->deque) <= 0);
+            go = get_work(worker) || brood__worker_rest(worker);
         }
         if (worker->searching) /* it leaves as one too many */
             brood__worker_found(worker);
@@ -129,7 +124,7 @@ BROOD__INLINE void run(brood__worker_t *worker, const brood__call_t *call)
 /* The producer has written it last: have it here when it is its turn. */
 BROOD__INLINE void ask_ahead(brood__worker_t *worker)
 {
-    long long at = brood__load(&worker->deque.bottom, relaxed) - AHEAD;
+    long long at = brood__load(&worker->deque.bottom, relaxed) - BROOD__AHEAD;
     brood__deque_entry_t *entry = worker->deque.entry;
 
     entry += at & (BROOD__DEQUE - 1);
@@ -216,7 +211,7 @@ static int take_batch(brood__worker_t *worker, int none)
     unsigned n = brood__inbox_take(&worker->executor->inbox, calls,
                                    &worker->turn);
 
-    for (unsigned i = n > AHEAD ? AHEAD : n; i-- > 0;)
+    for (unsigned i = n > BROOD__AHEAD ? BROOD__AHEAD : n; i-- > 0;)
         if (calls[i].fn == brood__run_future)
             BROOD__PREFETCH_WRITE(calls[i].baton);
     for (unsigned i = n == 1 && none ? 0 : n; i-- > 0;)
