@@ -40,6 +40,15 @@
 
 #define brood__fence(order) atomic_thread_fence(memory_order_##order)
 
+/* Is a store there for all other CPUs as soon as it is for one of them? POWER and
+ * ARM before its version 8 do not promise that. */
+#if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)           \
+    || defined(__riscv) || defined(__s390x__)
+#define BROOD__ALL_AT_ONCE 1
+#else
+#define BROOD__ALL_AT_ONCE 0
+#endif
+
 /* Tells the CPU that this is a polling loop. */
 BROOD__INLINE void brood__pause(void)
 {

@@ -166,7 +166,8 @@ struct brood_loop_manager_t {
     int64_t now;                    /* at the last look */
     int64_t polled;                 /* when libevent was asked last */
     unsigned spin_rest, spin_pause; /* see sleep.c */
-    brood__link_t ready;            /* coroutines to resume */
+    unsigned calm; /* times it found work since it slept; see thread/fence.h */
+    brood__link_t ready; /* coroutines to resume */
     unsigned n_ready;
     brood__link_t yielded; /* ready once the present batch has begun */
     unsigned n_yielded;

@@ -254,8 +254,8 @@ apr_status_t brood__loop_ask(brood_loop_manager_t *loop, brood_stop_e how,
     } else {
         loop->state = BROOD__LOOP_STOPPING; /* (3) */
         brood__or(&loop->inbox.rare, (unsigned)BROOD__LOOP_CLOSED, relaxed);
-        brood__or(&loop->asked, bits, release); /* (J) */
-        brood__light_fence();                   /* (C) */
+        brood__or(&loop->asked, bits, release);  /* (J) */
+        brood__light_fence(&loop->inbox.fences); /* (C) */
         if (loop->evbase)
             brood__loop_notify(loop);
     }

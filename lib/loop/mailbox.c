@@ -370,8 +370,8 @@ void brood__loop_arrive(brood_loop_manager_t *loop, brood__link_t *link,
     do
         link->next = (brood__link_t *)seen;
     while (!brood__cas_weak(&loop->arrivals, &seen, (uintptr_t)link | kind,
-                            release)); /* (G) */
-    brood__light_fence();              /* (C) */
+                            release));       /* (G) */
+    brood__light_fence(&loop->inbox.fences); /* (C) */
 }
 
 void brood__loop_take_arrivals(brood_loop_manager_t *loop)

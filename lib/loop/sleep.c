@@ -138,16 +138,19 @@ static int wait_a_moment(brood_loop_manager_t *loop, int64_t limit)
         }
     } while (!found && (loop->now = brood__os_now()) < end);
 
-    if (found)
+    if (found) {
         loop->spin_pause = 0;
-    else if (loop->spin_pause < MAX_PAUSE)
+        brood__fences_calm(&loop->inbox.fences, &loop->calm);
+    } else if (loop->spin_pause < MAX_PAUSE) {
         loop->spin_pause = 2 * loop->spin_pause + 1;
+    }
     loop->spin_rest = loop->spin_pause;
     return found;
 }
 
 static void nap(brood_loop_manager_t *loop, int64_t limit)
 {
+    loop->calm = 0;
     brood__store(&loop->inbox.need, 1, relaxed);
     brood__inbox_tidy(&loop->inbox); /* contains the heavy fence of (C) */
     if (!brood__loop_some(loop))     /* the last look */

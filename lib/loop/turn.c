@@ -130,6 +130,8 @@ static unsigned take_batch(brood_loop_manager_t *loop)
     loop->late_next = !loop->late_next && !brood__list_empty(&loop->late);
     if (!loop->late_next)
         n = brood__inbox_take(&loop->inbox, loop->calls, &loop->lane_turn);
+    if (n == BROOD__BATCH)
+        brood__fences_calm(&loop->inbox.fences, &loop->calm);
     return n ? n : brood__late_take(loop);
 }
 

@@ -252,7 +252,9 @@ static void begin(brood__worker_t *worker)
     else
         brood__executor_count_awake(executor, -1);
     brood__executor_set_need(executor);
-    brood__heavy_fence(); /* (C), for a submit that did not see `need` */
+    worker->calm = 0;
+    /* (C), for a submit that did not see `need`. */
+    brood__heavy_fence(&executor->inbox.fences);
     if (brood__executor_some(executor))
         brood__executor_wake_locked(executor);
 }

@@ -337,7 +337,6 @@ void brood__executor_wait_rest_firm(brood__executor_t *executor,
 apr_status_t brood__executor_wait_idle(brood__executor_t *executor,
                                        int64_t deadline)
 {
-    brood__heavy_fence(); /* (C): what was submitted before is seen */
     return wait_in(executor, &executor->idle_waiters, is_idle, deadline, 0);
 }
 
@@ -383,11 +382,11 @@ static void look_after_resize(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock)
 {
     brood__executor_set_need(executor);
-    brood__heavy_fence(); /* (C) */
+    brood__heavy_fence(&executor->inbox.fences); /* (C) */
     /* (G) A searcher that was there, and did not know of more workers, may have
      * left meanwhile. */
     brood__executor_set_need(executor);
-    brood__heavy_fence();
+    brood__heavy_fence(&executor->inbox.fences);
     if (brood__executor_some(executor))
         brood__executor_wake_locked(executor);
 }

@@ -86,7 +86,7 @@ void brood__inbox_tidy(brood__inbox_t *inbox)
 
     for (word = 0; word * BROOD__WORD < n; word++)
         cleared[word] = clear_empty(inbox, word);
-    brood__heavy_fence(); /* (C), (E) */
+    brood__heavy_fence(&inbox->fences); /* (C), (E) */
     for (word = 0; word * BROOD__WORD < n; word++) {
         unsigned long long bits = cleared[word];
 

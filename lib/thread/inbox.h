@@ -32,10 +32,7 @@
  *       consumer clears active and the bit, heavy fence, and looks at the lane
  *       once more.
  *
- * Light and heavy: where the platform can run a full fence on every thread of
- * the process (brood__os_barrier()), the heavy side pays for both and the light
- * one is a compiler fence; else both are seq_cst fences. (Dice, Huang and Yang,
- * "Asymmetric Dekker Synchronization", 2001; Linux membarrier(2).)
+ * What light and heavy are, and when: fence.h.
  */
 
 #ifndef BROOD_THREAD_INBOX_H
@@ -48,6 +45,7 @@
 #include "base/atomic.h"
 #include "lineage/self.h"
 #include "os/lock.h"
+#include "thread/fence.h"
 
 #define BROOD__BATCH      64  /* slots taken at a time */
 #define BROOD__BLOCK      255 /* slots of a block; the last one links */
@@ -109,6 +107,7 @@ typedef struct brood__lane_t {
 struct brood__inbox_t {
     /* Read by every submit, seldom written. */
     atomic_uint rare BROOD__ALIGNED(BROOD__LINE); /* not 0: the slow path */
+    brood__fences_t fences;                       /* of (C), (D) and (E) */
     uint64_t serial; /* never reused; lane caches compare it */
 
     /* A sleeper wants to be told of new work. Often read, seldom written. */
@@ -144,27 +143,11 @@ BROOD__INLINE brood__lane_t *brood__inbox_lane(brood__inbox_t *inbox)
     return brood__inbox_lane_slow(inbox);
 }
 
-BROOD__INLINE void brood__light_fence(void)
-{
-    if (BROOD__LIKELY(brood__os_has_barrier))
-        atomic_signal_fence(memory_order_seq_cst);
-    else
-        brood__fence(seq_cst);
-}
-
-BROOD__INLINE void brood__heavy_fence(void)
-{
-    if (BROOD__LIKELY(brood__os_has_barrier))
-        brood__os_barrier();
-    else
-        brood__fence(seq_cst);
-}
-
 /* (D), first half. The caller then loads `rare`. */
 BROOD__INLINE void brood__lane_enter(brood__lane_t *lane)
 {
     brood__store(&lane->busy, 1, relaxed);
-    brood__light_fence();
+    brood__light_fence(&lane->inbox->fences);
 }
 
 BROOD__INLINE void brood__lane_leave(brood__lane_t *lane)
@@ -257,7 +240,7 @@ void brood__lane_activate(brood__lane_t *lane);
 /* After the puts, before leave: (C) and (E). True: `need` is set, wake. */
 BROOD__INLINE int brood__lane_publish(brood__lane_t *lane)
 {
-    brood__light_fence(); /* (C), (E) */
+    brood__light_fence(&lane->inbox->fences); /* (C), (E) */
     if (BROOD__UNLIKELY(!brood__load(&lane->active, relaxed)))
         brood__lane_activate(lane);
     return BROOD__UNLIKELY(brood__load(&lane->inbox->need, relaxed) != 0);

@@ -29,6 +29,7 @@ static void start_block(brood__lane_t *lane, brood__block_t *block);
 apr_status_t brood__inbox_init(brood__inbox_t *inbox)
 {
     inbox->n_words = BROOD__LANES / BROOD__WORD;
+    brood__fences_init(&inbox->fences);
     inbox->serial = brood__add(&g_serial, 1, relaxed) + 1;
     inbox->lanes = brood__alloc(BROOD__LANES * sizeof(*inbox->lanes));
     inbox->active = brood__alloc(inbox->n_words * sizeof(*inbox->active));
@@ -279,7 +280,7 @@ void brood__inbox_settle(brood__inbox_t *inbox)
 {
     unsigned n, i;
 
-    brood__heavy_fence();                      /* (D) */
+    brood__heavy_fence(&inbox->fences);        /* (D) */
     n = brood__load(&inbox->n_lanes, acquire); /* (F) */
     for (i = 0; i < n; i++) {
         brood__lane_t *lane = brood__load(&inbox->lanes[i], relaxed);

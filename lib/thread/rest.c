@@ -51,8 +51,10 @@ int brood__worker_rest(brood__worker_t *worker)
                 brood__store(&executor->inbox.need, 0, relaxed);
         }
     }
-    if (worker->searching && search(worker))
+    if (worker->searching && search(worker)) {
+        brood__fences_calm(&executor->inbox.fences, &worker->calm);
         return 1;
+    }
     if (worker->searching) {
         worker->searching = 0;
         brood__store(&executor->searching, 0, relaxed);
@@ -141,7 +143,7 @@ void brood__worker_found(brood__worker_t *worker)
 
     worker->searching = 0;
     brood__store(&executor->searching, 0, relaxed);
-    brood__light_fence();
+    brood__light_fence(&executor->inbox.fences);
     if (brood__load(&executor->watching, relaxed)
         || !brood__executor_has_room(executor))
         return;
@@ -150,7 +152,7 @@ void brood__worker_found(brood__worker_t *worker)
         brood__executor_wake(executor);
     } else {
         brood__store(&executor->inbox.need, 1, release); /* (G) */
-        brood__heavy_fence();                            /* (C) */
+        brood__heavy_fence(&executor->inbox.fences);     /* (C) */
         if (more_is_left(worker))
             brood__executor_wake(executor);
     }
@@ -162,12 +164,13 @@ void brood__worker_found(brood__worker_t *worker)
  * left did before it took the lock to sleep. */
 void brood__worker_seek(brood__worker_t *worker, int alone)
 {
+    brood__executor_t *executor = worker->executor;
     int none = 0;
 
     if (!alone)
-        brood__heavy_fence();
+        brood__heavy_fence(&executor->inbox.fences);
     if (!worker->searching
-        && brood__cas(&worker->executor->searching, &none, 1, relaxed))
+        && brood__cas(&executor->searching, &none, 1, relaxed))
         worker->searching = 1;
 }
 
@@ -180,6 +183,7 @@ static int lie_down(brood__worker_t *worker)
     brood__self.now.flags = 0;
     brood__purse_empty(&brood__self.purse);
     worker->toggles = 0;
+    worker->calm = 0;
     for (;;) {
         int go, told;
 
@@ -233,7 +237,7 @@ static void last_look(brood__executor_t *executor)
     if (!brood__load(&executor->inbox.need, relaxed)) {
         brood__executor_set_need(executor); /* (G) */
         if (brood__load(&executor->inbox.need, relaxed))
-            brood__heavy_fence();
+            brood__heavy_fence(&executor->inbox.fences);
     }
     if (brood__load(&executor->inbox.need, relaxed)
         && brood__executor_some(executor))

@@ -39,7 +39,7 @@ BROOD__INLINE void push_own(brood__worker_t *worker, brood_task_fn *fn,
     brood__deque_push(&worker->deque, fn, baton, scope);
     brood__store(&worker->spawned, brood__load(&worker->spawned, relaxed) + 1,
                  relaxed);
-    brood__light_fence(); /* as (C) of inbox.h */
+    brood__light_fence(&executor->inbox.fences); /* as (C) of inbox.h */
     if (BROOD__UNLIKELY(brood__load(&executor->inbox.need, relaxed)))
         brood__executor_wake(executor);
 }

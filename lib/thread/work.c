@@ -157,6 +157,7 @@ static void take_turns(brood__worker_t *worker)
     brood__call_t call;
 
     worker->spawned_seen = spawned;
+    brood__fences_calm(&worker->executor->inbox.fences, &worker->calm);
     if (new >= LANES_EACH && brood__deque_steal(&worker->deque, &call))
         brood__worker_run(worker, &call);
     if (new &&brood__deque_size(&worker->deque)

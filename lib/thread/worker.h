@@ -63,6 +63,7 @@ struct brood__worker_t {
     unsigned turn;     /* lane to look at first */
     unsigned victim;   /* worker to steal from first */
     unsigned toggles;  /* times it raised `need` again after a search */
+    unsigned calm;     /* times it found work since it slept; see fence.h */
     int searching;     /* it is the searcher */
     long long base;    /* deque.bottom when the task that may help began */
     atomic_ullong ran; /* tasks begun and ended */

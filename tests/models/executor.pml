@@ -10,7 +10,8 @@
  *
  * Memory is that of x86: each process has a buffer of stores (`sb`) that reach
  * memory in order, but later, unless the process executes a full fence, or
- * anybody the heavy one. A light fence is no instruction at all.
+ * anybody the heavy one. A light fence is no instruction at all; that it may be
+ * one, and the heavy one less, is fences.pml.
  *
  * Each of these leaves one step out, and must then be found to be wrong:
  *   -DNO_LAST_LOOK   a sleeper does not look at the queues after `need` is set
