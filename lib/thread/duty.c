@@ -102,7 +102,8 @@ void brood__executor_wake_locked(brood__executor_t *executor)
         brood__os_unpark_one(&worker->gate);
 }
 
-/* One more thread, unless somebody is; the one to unpark, or NULL. */
+/* One more thread, unless somebody is; the one to unpark, or NULL. Where nobody
+ * works there is nothing to watch: it is the searcher from now on. */
 static brood__worker_t *put_on_duty(brood__executor_t *executor)
 {
     int running = executor->n_active - executor->n_blocked;
@@ -121,9 +122,14 @@ static brood__worker_t *put_on_duty(brood__executor_t *executor)
         worker = BROOD__CONTAINER(brood__list_pop(&executor->sleepers),
                                   brood__worker_t, link);
         brood__sub(&executor->n_asleep, 1, relaxed);
-        worker->state = BROOD__WORKER_WATCHING;
-        executor->sentinel = worker;
-        brood__store(&executor->watching, 1, relaxed);
+        if (executor->n_active == 0) {
+            brood__worker_join(worker);
+            brood__worker_seek(worker, 1);
+        } else {
+            worker->state = BROOD__WORKER_WATCHING;
+            executor->sentinel = worker;
+            brood__store(&executor->watching, 1, relaxed);
+        }
         executor->n_wakes++;
         worker->woken_at = brood__cpus > 1 ? brood__os_now() : 0;
         brood__store(&worker->gate, BROOD__GATE_OPEN, release);

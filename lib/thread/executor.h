@@ -30,10 +30,10 @@
  *     C). That last look is the only strict store-then-load handshake.
  *   - A searcher that finds work leaves the search and sets `need` again, or
  *     wakes a sentinel when that has happened too often.
- *   - A woken worker becomes the sentinel: it sleeps with a time limit of 50 us
- *     doubling to 1 ms while others work, and looks at each tick whether
- *     somebody is blocked or more hands are useful. It joins the work itself
- *     and hands its duty on.
+ *   - A woken worker is the searcher if nobody works. Else it becomes the
+ *     sentinel: it sleeps with a time limit of 50 us doubling to 1 ms while
+ *     others work, and looks at each tick whether somebody is blocked or more
+ *     hands are useful. It joins the work itself and hands its duty on.
  *   - Whoever takes more than one task, or steals and leaves some, first sees
  *     to it that somebody is on duty.
  *

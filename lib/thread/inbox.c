@@ -7,8 +7,12 @@
 #include "thread/marks.h"
 
 #define TURNS 16 /* full batches from one lane before the others' turn */
+#define FEW                                                                    \
+    2 /* lanes that stay in the map: looking there costs less than
+                    taking them out and putting them back */
 
 static int lane_some(brood__lane_t *lane);
+static int more_than_few(brood__inbox_t *inbox, unsigned n);
 static unsigned long long clear_empty(brood__inbox_t *inbox, unsigned word);
 static unsigned take_from(brood__lane_t *lane, brood__call_t *calls);
 static void give_back(brood__lane_t *lane, brood__block_t *block);
@@ -17,36 +21,42 @@ static void give_back(brood__lane_t *lane, brood__block_t *block);
 #define HAD_ITS_TURN(lane)                                                     \
     (brood__load(&(lane)->taken, relaxed) / BROOD__BATCH % TURNS == 0)
 
+/* From the lanes of one word of the map that `bits` has. */
+BROOD__INLINE unsigned take_of(brood__inbox_t *inbox, unsigned word,
+                               unsigned long long bits, brood__call_t *calls,
+                               unsigned *turn)
+{
+    for (; bits; bits &= bits - 1) {
+        unsigned i = word * BROOD__WORD + brood__lowest_bit(bits);
+        brood__lane_t *lane = brood__load(&inbox->lanes[i], acquire);
+        unsigned got = lane && lane_some(lane) ? take_from(lane, calls) : 0;
+
+        if (got) {
+            *turn = i + (got < BROOD__BATCH || HAD_ITS_TURN(lane));
+            return got;
+        }
+    }
+    return 0;
+}
+
 unsigned brood__inbox_take(brood__inbox_t *inbox, brood__call_t *calls,
                            unsigned *turn)
 {
     unsigned n = brood__load(&inbox->n_lanes, acquire); /* (F) */
-    unsigned words = (n + BROOD__WORD - 1) / BROOD__WORD, looked;
     unsigned first = *turn < n ? *turn : 0;
+    unsigned word = first / BROOD__WORD;
+    unsigned long long begin = ~0ULL << (first % BROOD__WORD);
+    unsigned long long bits = brood__load(&inbox->active[word], relaxed);
+    unsigned got = take_of(inbox, word, bits & begin, calls, turn), i;
 
-    /* From `first` on, around, and the rest of its word again at the end. */
-    for (looked = 0; looked <= words && words; looked++) {
-        unsigned word = (first / BROOD__WORD + looked) % words;
-        unsigned long long bits = brood__load(&inbox->active[word], relaxed);
-
-        if (looked == 0)
-            bits &= ~0ULL << (first % BROOD__WORD);
-        else if (looked == words)
-            bits &= ~(~0ULL << (first % BROOD__WORD));
-        while (bits) {
-            unsigned i = word * BROOD__WORD + brood__lowest_bit(bits);
-            brood__lane_t *lane = brood__load(&inbox->lanes[i], acquire);
-            unsigned got;
-
-            bits &= bits - 1;
-            got = lane && lane_some(lane) ? take_from(lane, calls) : 0;
-            if (got) {
-                *turn = i + (got < BROOD__BATCH || HAD_ITS_TURN(lane));
-                return got;
-            }
-        }
-    }
-    return 0;
+    /* From `first` on, around, and the rest of its word at the end. */
+    for (i = word + 1; !got && i * BROOD__WORD < n; i++)
+        got = take_of(inbox, i, brood__load(&inbox->active[i], relaxed), calls,
+                      turn);
+    for (i = 0; !got && i < word; i++)
+        got = take_of(inbox, i, brood__load(&inbox->active[i], relaxed), calls,
+                      turn);
+    return got ? got : take_of(inbox, word, bits & ~begin, calls, turn);
 }
 
 int brood__inbox_any(brood__inbox_t *inbox)
@@ -83,9 +93,10 @@ void brood__inbox_tidy(brood__inbox_t *inbox)
     unsigned n = brood__load(&inbox->n_lanes, acquire); /* (F) */
     unsigned long long cleared[BROOD__LANES / BROOD__WORD];
     unsigned word;
+    int many = more_than_few(inbox, n);
 
     for (word = 0; word * BROOD__WORD < n; word++)
-        cleared[word] = clear_empty(inbox, word);
+        cleared[word] = many ? clear_empty(inbox, word) : 0;
     brood__heavy_fence(&inbox->fences); /* (C), (E) */
     for (word = 0; word * BROOD__WORD < n; word++) {
         unsigned long long bits = cleared[word];
@@ -99,6 +110,15 @@ void brood__inbox_tidy(brood__inbox_t *inbox)
                 brood__lane_activate(lane);
         }
     }
+}
+
+static int more_than_few(brood__inbox_t *inbox, unsigned n)
+{
+    unsigned active = 0, word;
+
+    for (word = 0; word * BROOD__WORD < n && active <= FEW; word++)
+        active += brood__bits(brood__load(&inbox->active[word], relaxed));
+    return active > FEW;
 }
 
 /* (E), the consumer's first half, for one word of the map. */

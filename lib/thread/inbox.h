@@ -223,7 +223,7 @@ BROOD__INLINE brood__lane_t *brood__inbox_enter_plain(brood__inbox_t *inbox)
     brood__lane_t *lane = brood__self.lanes[at].lane;
 
     if (BROOD__UNLIKELY(brood__self.lanes[at].serial != inbox->serial
-                        || purse->scope != scope || purse->n == 0
+                        || purse->scope != scope
                         || !brood__lane_plain(lane, scope)))
         return NULL;
     brood__lane_enter(lane);
@@ -231,7 +231,7 @@ BROOD__INLINE brood__lane_t *brood__inbox_enter_plain(brood__inbox_t *inbox)
         brood__lane_leave(lane);
         return NULL;
     }
-    purse->n--;
+    brood__purse_spend(purse, scope);
     return lane;
 }
 
@@ -265,7 +265,7 @@ int brood__inbox_some(brood__inbox_t *inbox);
 int brood__inbox_any(brood__inbox_t *inbox);
 
 /* Before sleeping, after `need` was stored: take the bits of empty lanes back
- * (E). Contains the heavy fence of (C). */
+ * (E), unless they are few. Contains the heavy fence of (C). */
 void brood__inbox_tidy(brood__inbox_t *inbox);
 
 /* Tasks put and not taken, and the submit time of the oldest known one (0: no

@@ -158,8 +158,8 @@ void brood__worker_found(brood__worker_t *worker)
     }
 }
 
-/* A sentinel that joins the work is the searcher until it has found some, unless
- * there is one: (G) that one will see that nobody watches any more. Nobody else
+/* Who joins the work is the searcher until it has found some, unless there is
+ * one: (G) that one will see that nobody watches any more. Nobody else
  * was active under the lock: so no searcher can be leaving, and the last that
  * left did before it took the lock to sleep. */
 void brood__worker_seek(brood__worker_t *worker, int alone)

@@ -48,10 +48,11 @@ static void was_told(brood__worker_t *worker)
 int brood__worker_watch(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
-    tick_t tick = { TICK_FIRST, progress(executor),
-                    brood__inbox_put(&executor->inbox) };
+    tick_t tick = { .length = TICK_FIRST };
     int verdict = 2, alone;
 
+    if (worker->state == BROOD__WORKER_ACTIVE)
+        return 1; /* it has joined already, by its waker's hand */
     brood__lock(&executor->lock);
     was_told(worker);
     alone = executor->n_active == 0;
@@ -60,6 +61,10 @@ int brood__worker_watch(brood__worker_t *worker)
     else /* nobody works: no need to wait before deciding */
         verdict = decide(worker, &tick, 0, 0);
     brood__unlock(&executor->lock);
+    if (verdict == 2) {
+        tick.progress = progress(executor);
+        tick.put = brood__inbox_put(&executor->inbox);
+    }
     while (verdict == 2) {
         unsigned long long ran, put;
 
@@ -107,13 +112,20 @@ static int decide(brood__worker_t *worker, const tick_t *tick,
     executor->sentinel = NULL;
     brood__store(&executor->watching, 0, relaxed);
     if (verdict == 1) {
-        worker->state = BROOD__WORKER_ACTIVE;
-        executor->n_active++;
-        brood__executor_count_awake(executor, 1);
+        brood__worker_join(worker);
         brood__executor_set_need(executor);
-        brood__executor_watch(executor);
     }
     return verdict;
+}
+
+void brood__worker_join(brood__worker_t *worker)
+{
+    brood__executor_t *executor = worker->executor;
+
+    worker->state = BROOD__WORKER_ACTIVE;
+    executor->n_active++;
+    brood__executor_count_awake(executor, 1);
+    brood__executor_watch(executor);
 }
 
 /* Negative: unknown, or the thread has only just begun. */

@@ -52,12 +52,11 @@ BROOD__INLINE int put_fast_own(brood__worker_t *worker, brood_task_fn *fn,
     brood__scope_t *scope = brood__self.now.scope;
     brood__purse_t *purse = &brood__self.purse;
 
-    if (BROOD__UNLIKELY(brood__load(&executor->inbox.rare, relaxed)
-                        || purse->scope != scope || purse->n == 0
-                        || brood__deque_size(&worker->deque)
-                               >= BROOD__DEQUE - 1))
+    if (BROOD__UNLIKELY(
+            brood__load(&executor->inbox.rare, relaxed) || purse->scope != scope
+            || brood__deque_size(&worker->deque) >= BROOD__DEQUE - 1))
         return 0;
-    purse->n--;
+    brood__purse_spend(purse, scope);
     push_own(worker, fn, baton, scope);
     return 1;
 }

@@ -11,8 +11,8 @@
  *       `----(4)------+----------------'
  *
  *   (1) spawn: a thread is made (it may begin as WATCHING).
- *   (2) it found nothing and registered in `sleepers`; woken, it becomes
- *   WATCHING: the sentinel, of which there is one at most.
+ *   (2) it found nothing and registered in `sleepers`; woken, it becomes ACTIVE
+ *   if nobody else is, else WATCHING: the sentinel, of which there is one at most.
  *   (3) the sentinel joins the work, or goes back to sleep.
  *   (4) it leaves: the executor ends, or it is one too many.
  *
@@ -256,6 +256,9 @@ void brood__executor_check(brood__executor_t *executor);
 
 /* On duty. 1: work, 0: sleep, -1: leave. */
 int brood__worker_watch(brood__worker_t *worker);
+
+/* It works, from now on. By its own hand, or that of who wakes it. */
+void brood__worker_join(brood__worker_t *worker) BROOD__NO_ANALYSIS;
 
 /* ---- work.c: the worker's life ------------------------------------------ */
 

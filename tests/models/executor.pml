@@ -20,6 +20,7 @@
  *   -DNO_SURELY      ... or not when it seems to be raised
  *   -DNO_MORE_LEFT   ... nor looks once more afterwards
  *   -DNO_SEEK        a sentinel joins the work and leaves nobody on duty
+ *   -DNO_JOIN_SEEK   ... nor does who is woken while nobody works
  *   -DNO_WAKE_FENCE  a waker looks who searches before its `need` = 0 is seen
  *   -DNO_HEAVY       the sleeper's fence is as light as the producer's
  */
@@ -30,6 +31,11 @@
 #endif
 #define MAX       2 /* workers that may run */
 #define CPUS      2
+
+/* Of a gate. */
+#define SHUT   0
+#define OPEN   1
+#define JOINED 2
 
 #define NEED      0
 #define SEARCHING 1
@@ -46,7 +52,8 @@ bool opened; /* B has run */
 /* Under the lock, or changed by atomic operations that are full fences. */
 bit locked;
 byte n_asleep, n_active = WORKERS, awake = WORKERS;
-bool asleep[WORKERS], stuck[WORKERS], in_task[WORKERS], gate[WORKERS];
+bool asleep[WORKERS], stuck[WORKERS], in_task[WORKERS];
+byte gate[WORKERS];
 bool seeks[WORKERS]; /* it is the searcher */
 
 byte done; /* producers that are through */
@@ -157,8 +164,19 @@ inline wake()
 				:: i < WORKERS ->
 					asleep[i] = 0;
 					n_asleep--;
-					mem[WATCHING] = 1;
-					gate[i] = 1
+					if
+					:: n_active == 0 -> /* brood__worker_join() */
+						n_active++;
+						awake++;
+#ifndef NO_JOIN_SEEK
+						mem[SEARCHING] = 1;
+						seeks[i] = 1;
+#endif
+						gate[i] = JOINED
+					:: else ->
+						mem[WATCHING] = 1;
+						gate[i] = OPEN
+					fi
 				:: else
 				fi;
 				i = 0
@@ -306,7 +324,7 @@ work:
 		fi
 	}
 lie_down:
-	atomic { asleep[me] = 1; n_asleep++; gate[me] = 0 }
+	atomic { asleep[me] = 1; n_asleep++; gate[me] = SHUT }
 	set_need();
 	unlock();
 	heavy();
@@ -326,7 +344,11 @@ lie_down:
 #endif
 
 end_asleep:
-	gate[me];
+	gate[me] != SHUT;
+	if
+	:: gate[me] == JOINED -> goto work
+	:: else
+	fi;
 
 	/* brood__worker_watch(): a tick that would change nothing is left out. */
 tick:

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/fault.h"
 #include "lineage/self.h"
+#include "support/door.h"
 #include "support/support.h"
 #include "thread/inbox.h"
 
@@ -49,9 +50,8 @@ static void close_inbox(void)
 }
 
 /* False: memory ran out. */
-static int put(void *baton, brood__scope_t *scope)
+static int put_into(brood__lane_t *lane, void *baton, brood__scope_t *scope)
 {
-    brood__lane_t *lane = brood__inbox_lane(g_inbox);
     int done;
 
     if (!lane)
@@ -62,6 +62,11 @@ static int put(void *baton, brood__scope_t *scope)
         (void)brood__lane_publish(lane);
     brood__lane_leave(lane);
     return done;
+}
+
+static int put(void *baton, brood__scope_t *scope)
+{
+    return put_into(brood__inbox_lane(g_inbox), baton, scope);
 }
 
 /* Look at all lanes as a worker does. */
@@ -200,21 +205,70 @@ static void a_sleeper_is_told_when_it_needs_work(void)
     close_inbox();
 }
 
-static void a_lane_that_was_tidied_away_comes_back(void)
+#define LANES 3 /* more than stay in the map, though empty */
+
+static brood__lane_t *g_lanes[LANES];
+static turnstile_t g_producers;
+static door_t g_door;
+
+/* A producer that leaves its lane to the test until that is over. */
+static void *have_a_lane(void *lane)
+{
+    *(brood__lane_t **)lane = brood__inbox_lane(g_inbox);
+    turnstile_pass(&g_producers);
+    door_wait(&g_door);
+    brood__self_exit();
+    return lane;
+}
+
+static unsigned in_the_map(void)
+{
+    return brood__bits(brood__load(&g_inbox->active[0], relaxed));
+}
+
+static void lanes_that_were_tidied_away_come_back(void)
 {
     brood__call_t calls[BROOD__BATCH];
-    unsigned i;
+    pthread_t threads[LANES];
+    unsigned i, k;
 
     open_inbox();
+    turnstile_init(&g_producers);
+    door_init(&g_door);
+    for (k = 0; k < LANES; k++)
+        CU_ASSERT_EQUAL_FATAL(
+            pthread_create(&threads[k], NULL, have_a_lane, &g_lanes[k]), 0);
+    turnstile_wait(&g_producers, LANES);
     for (i = 0; i < 50; i++) {
-        CU_ASSERT(put(NULL, g_scope));
-        brood__inbox_tidy(g_inbox); /* not empty: stays */
-        CU_ASSERT(brood__inbox_some(g_inbox));
-        CU_ASSERT_EQUAL(take(calls), 1);
+        for (k = 0; k < LANES; k++)
+            CU_ASSERT(put_into(g_lanes[k], NULL, g_scope));
+        brood__inbox_tidy(g_inbox); /* not empty: they stay */
+        CU_ASSERT_EQUAL(in_the_map(), LANES);
+        for (k = 0; k < LANES; k++)
+            CU_ASSERT_EQUAL(take(calls), 1);
         brood__inbox_tidy(g_inbox);
-        CU_ASSERT(!brood__inbox_some(g_inbox));
-        CU_ASSERT_EQUAL(brood__load(&g_inbox->active[0], relaxed), 0);
+        CU_ASSERT_EQUAL(in_the_map(), 0);
     }
+    door_open(&g_door);
+    for (k = 0; k < LANES; k++)
+        pthread_join(threads[k], NULL);
+    door_fini(&g_door);
+    turnstile_fini(&g_producers);
+    close_inbox();
+}
+
+static void a_lane_among_few_stays_in_the_map(void)
+{
+    brood__call_t calls[BROOD__BATCH];
+
+    open_inbox();
+    CU_ASSERT(put(NULL, g_scope));
+    CU_ASSERT_EQUAL(take(calls), 1);
+    brood__inbox_tidy(g_inbox);
+    CU_ASSERT_EQUAL(in_the_map(), 1);
+    CU_ASSERT(!brood__inbox_some(g_inbox));
+    CU_ASSERT(put(NULL, g_scope));
+    CU_ASSERT_EQUAL(take(calls), 1);
     close_inbox();
 }
 
@@ -361,7 +415,8 @@ static const test_t tests[] = {
     TEST(one_task_in_sixty_four_is_timed),
     TEST(a_consumer_between_mark_and_task_loses_no_sample),
     TEST(a_sleeper_is_told_when_it_needs_work),
-    TEST(a_lane_that_was_tidied_away_comes_back),
+    TEST(lanes_that_were_tidied_away_come_back),
+    TEST(a_lane_among_few_stays_in_the_map),
     TEST(a_lane_outlives_its_thread),
     TEST(without_memory_nothing_is_put),
     TEST(what_was_reserved_is_there),

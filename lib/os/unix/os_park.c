@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <time.h>
 #include <linux/futex.h>
 #include <linux/types.h>
 #include <unistd.h>
@@ -34,23 +35,43 @@ typedef struct kernel_time_t {
 /* Sleepers loop, so a year is as good as longer, and fits everywhere. */
 #define LONGEST (INT64_C(365) * 24 * 3600 * SECOND)
 
+/* A limit that long need not be exact: it is counted from the clock of the last
+ * tick, which costs next to nothing, and a tick is added. */
+#define LONG (1 * SECOND)
+#define TICK (SECOND / 100) /* the longest that Linux has */
+
+static long wait_long(atomic_uint *word, unsigned seen, int64_t timeout);
 static void wake(atomic_uint *word, int n);
 
 apr_status_t brood__os_park(atomic_uint *word, unsigned seen, int64_t timeout)
 {
-    kernel_time_t relative;
-    kernel_time_t *until = NULL;
+    kernel_time_t left;
+    long rc;
 
-    if (timeout >= 0) {
-        timeout = timeout < LONGEST ? timeout : LONGEST;
-        relative.seconds = (__kernel_long_t)(timeout / SECOND);
-        relative.nanoseconds = (__kernel_long_t)(timeout % SECOND);
-        until = &relative;
+    if (timeout >= LONG) {
+        rc = wait_long(word, seen, timeout < LONGEST ? timeout : LONGEST);
+    } else if (timeout >= 0) {
+        left.seconds = 0;
+        left.nanoseconds = (__kernel_long_t)timeout;
+        /* FUTEX_WAIT measures on the monotonic clock. */
+        rc = syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, &left, NULL, 0);
+    } else {
+        rc = syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
     }
-    /* FUTEX_WAIT measures on the monotonic clock. */
-    if (syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, until, NULL, 0) == 0)
-        return APR_SUCCESS;
-    return errno == ETIMEDOUT ? APR_TIMEUP : APR_SUCCESS;
+    return rc != 0 && errno == ETIMEDOUT ? APR_TIMEUP : APR_SUCCESS;
+}
+
+static long wait_long(atomic_uint *word, unsigned seen, int64_t timeout)
+{
+    struct timespec now;
+    kernel_time_t until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* as brood__os_now() */
+    timeout += now.tv_nsec + TICK;
+    until.seconds = (__kernel_long_t)(now.tv_sec + timeout / SECOND);
+    until.nanoseconds = (__kernel_long_t)(timeout % SECOND);
+    return syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, seen, &until,
+                   NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
 void brood__os_unpark_one(atomic_uint *word)
