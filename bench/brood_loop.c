@@ -7,9 +7,11 @@
 #define PEER_FUTURE
 #define PEER_TIMER
 #define PEER_SLEEPER
+#define PEER_EVENT
 #define PEER_CALLS
 
 #include <brood.h>
+#include <event2/event.h>
 
 #include "pb.h"
 
@@ -103,6 +105,33 @@ static apr_status_t sleep_and_tell(void *baton, PB_UNUSED void **result)
 static void loop_sleeper(unsigned us)
 {
     loop_spawn(sleep_and_tell, (void *)(intptr_t)us, NULL);
+}
+
+/* --- Sockets -------------------------------------------------------------- */
+
+typedef struct watch {
+    pb_loop_fn *fn;
+    void *baton;
+} watch;
+
+static void on_readable(PB_UNUSED evutil_socket_t fd, PB_UNUSED short what,
+                        void *baton)
+{
+    const watch *self = baton;
+
+    self->fn(self->baton);
+}
+
+static PB_UNUSED void loop_on_readable(int fd, pb_loop_fn *fn, void *baton)
+{
+    static watch self;
+    struct event_base *base;
+
+    self.fn = fn;
+    self.baton = baton;
+    PB_CHECK(brood_loop_manager_event_base(g_loop, &base) == APR_SUCCESS);
+    event_add(event_new(base, fd, EV_READ | EV_PERSIST, on_readable, &self),
+              NULL);
 }
 
 /* --- Blocking calls ------------------------------------------------------- */

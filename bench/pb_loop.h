@@ -24,6 +24,9 @@
  *   PEER_OFFLOAD  and  void loop_offload(pb_loop_fn *work, pb_loop_fn *done,
  *                 void *baton): on the loop's thread; work() on a worker, then
  *                 done() on the loop's thread
+ *   PEER_EVENT    and  void loop_on_readable(int fd, pb_loop_fn *fn, void *baton):
+ *                 on the loop's thread; from then on fn() whenever the
+ *                 descriptor is readable
  *   PEER_CALLS    instead: void calls_windowed(long n, long *count), n calls,
  *                 1000 at a time, which add themselves to `count` unless it is
  *                 NULL; calls_each(), the same by coroutines with one call each;
@@ -216,6 +219,10 @@ static void l3_sleep(void)
     fire("L3.sleep.warm", add_sleepers, pb_n(20000));
 }
 
+/* --- L4: sockets ---------------------------------------------------------- */
+
+#include "pb_loop_echo.h"
+
 /* --- S1, S2: blocking calls from inside the loop -------------------------- */
 
 #ifdef PEER_OFFLOAD
@@ -361,14 +368,9 @@ static const struct {
     const char *name;
     void (*run)(void);
 } g_workloads[] = {
-    { "L1", l1 },
-    { "L1f", l1f },
-    { "L2", l2 },
-    { "L3", l3 },
-    { "L3.sleep", l3_sleep },
-    { "S1", s1 },
-    { "S1.each", s1_each },
-    { "S2", s2 },
+    { "L1", l1 },          { "L1f", l1f },           { "L2", l2 },
+    { "L3", l3 },          { "L3.sleep", l3_sleep }, { "L4", l4 },
+    { "S1", s1 },          { "S1.each", s1_each },   { "S2", s2 },
     { "idle-loop", idle },
 };
 
@@ -383,6 +385,8 @@ int main(int argc, char **argv)
     }
     g_workload = argv[1];
     g_workers = atoi(argv[2]);
+    if (pb_is(g_workload, "L4"))
+        start_echo();
     loop_start(g_workers);
     post_and_count(2000);
     for (i = 0; i < sizeof(g_workloads) / sizeof(g_workloads[0]); i++)

@@ -15,6 +15,7 @@
 #define W_WAITS  "W1:8 W2:2 W2.behind:2 W3:2 "
 #define W_QUIET  "W3.hogs:2 idle:2 "
 #define L_ALL    "L1:1 L1f:1 L2:1 L3:1 L3.sleep:1 "
+#define L_EVENTS "L4:1 "
 #define S_ALL    "S1:1,2 S2:1,2 "
 #define C_ALL    "co.spawn:1 co.yield:1 co.many:1 "
 
@@ -31,8 +32,8 @@
 static const implementation g_all[] = {
     { "brood", "bench/brood_pool", "",
       T_TASKS T_ROUNDS "T6f:1 " W_WAITS W_QUIET, NULL },
-    { "brood", "bench/brood_loop", "", L_ALL S_ALL "S1.each:1,2 idle-loop:1",
-      NULL },
+    { "brood", "bench/brood_loop", "",
+      L_ALL L_EVENTS S_ALL "S1.each:1,2 idle-loop:1", NULL },
     { "brood", "bench/brood_coroutine", "", C_ALL, NULL },
     { "brood", "bench/brood_switch", "", "co.switch:1", NULL },
     { "brood", "bench/brood_lineage", "", "lineage:1,2", NULL },
@@ -94,14 +95,14 @@ static const implementation g_all[] = {
     { "floor-futex", "bench/peers/t_futex", "", "T2.1cpu:1", NULL },
     { "libevent-once", "bench/peers/l_event", "", L_ALL S_ALL, NULL },
     { "libevent-queue", "bench/peers/l_event_queue", "",
-      L_ALL S_ALL "idle-loop:1", NULL },
-    { "libuv", "bench/peers/l_uv", "libuv1-dev", L_ALL S_ALL "idle-loop:1",
-      NULL },
+      L_ALL L_EVENTS S_ALL "idle-loop:1", NULL },
+    { "libuv", "bench/peers/l_uv", "libuv1-dev",
+      L_ALL L_EVENTS S_ALL "idle-loop:1", NULL },
     /* The pool of its GTask always has 10 threads. */
-    { "glib-main-context", "bench/peers/l_glib", "libglib2.0-dev", L_ALL,
-      NULL },
+    { "glib-main-context", "bench/peers/l_glib", "libglib2.0-dev",
+      L_ALL L_EVENTS, NULL },
     { "asio-io_context", "bench/peers/l_asio", "libasio-dev and g++",
-      L_ALL S_ALL, NULL },
+      L_ALL L_EVENTS S_ALL, NULL },
     { "libdispatch-serial", "bench/peers/l_dispatch", "", L_ALL "S1:2 S2:2",
       NULL },
     { "tokio-current_thread", "bench/peers/x_rust tokio-current_thread", RUST,
@@ -172,6 +173,9 @@ const row_text plan_rows[] = {
     { "L3", "timers of 1 to 5 ms, set and fired" },
     { "L3.sleep", "what sleeps on the loop for 1 to 5 ms; cold memory" },
     { "L3.sleep.warm", "the same once more" },
+    { "L4", "a byte over a socket to another process and back" },
+    { "L4.busy", "the same while a thread of the program computes" },
+    { "L4.busy.work", "what that thread gets done; more is better" },
     { "S1", "blocking calls from the loop, 1000 at a time" },
     { "S1.each", "the same by 1000 coroutines, each one at a time" },
     { "S2", "blocking calls from the loop, one at a time" },
@@ -219,6 +223,7 @@ static const row_text g_linux_only[] = {
     { "idle", "nobody counts its switches of threads" },
     { "idle-loop", "nobody counts its switches of threads" },
     { "W3.hogs", "its hogs are forked" },
+    { "L4", "the other process is forked" },
     { NULL, NULL },
 };
 

@@ -7,6 +7,7 @@
 #define PEER_FUTURE
 #define PEER_TIMER
 #define PEER_OFFLOAD
+#define PEER_EVENT
 
 #include <asio.hpp>
 #include <memory>
@@ -58,6 +59,21 @@ static void loop_timer(unsigned us)
 
     waiting->async_wait(
         [timer = std::move(timer)](const asio::error_code &) { timer_fired(); });
+}
+
+static void wait_readable(asio::posix::stream_descriptor *socket,
+                          pb_loop_fn *fn, void *baton)
+{
+    socket->async_wait(asio::posix::stream_descriptor::wait_read,
+                       [=](const asio::error_code &) {
+                           wait_readable(socket, fn, baton);
+                           fn(baton);
+                       });
+}
+
+static void loop_on_readable(int fd, pb_loop_fn *fn, void *baton)
+{
+    wait_readable(new asio::posix::stream_descriptor(g_loop, fd), fn, baton);
 }
 
 static void loop_offload(pb_loop_fn *work, pb_loop_fn *done, void *baton)

@@ -11,6 +11,7 @@
 #endif
 #define PEER_TIMER
 #define PEER_OFFLOAD
+#define PEER_EVENT
 
 #include <event2/event.h>
 #include <event2/thread.h>
@@ -140,6 +141,29 @@ static void loop_timer(unsigned us)
                                     event_self_cbarg());
 
     event_add(event, &length);
+}
+
+typedef struct watch {
+    pb_loop_fn *fn;
+    void *baton;
+} watch;
+
+static void on_readable(PB_UNUSED evutil_socket_t fd, PB_UNUSED short what,
+                        void *baton)
+{
+    const watch *self = baton;
+
+    self->fn(self->baton);
+}
+
+static PB_UNUSED void loop_on_readable(int fd, pb_loop_fn *fn, void *baton)
+{
+    static watch self;
+
+    self.fn = fn;
+    self.baton = baton;
+    event_add(event_new(g_base, fd, EV_READ | EV_PERSIST, on_readable, &self),
+              NULL);
 }
 
 static void run_offload(void *baton)

@@ -7,8 +7,10 @@
 #define PEER "glib-main-context"
 #define PEER_TIMER
 #define PEER_OFFLOAD
+#define PEER_EVENT
 
 #include <gio/gio.h>
+#include <glib-unix.h>
 
 #include "pb.h"
 
@@ -83,6 +85,27 @@ static void loop_timer(unsigned us)
     GSource *source = g_timeout_source_new(us / 1000);
 
     g_source_set_callback(source, on_timer, NULL, NULL);
+    g_source_attach(source, g_context);
+    g_source_unref(source);
+}
+
+static gboolean on_readable(PB_UNUSED gint fd, PB_UNUSED GIOCondition what,
+                            gpointer data)
+{
+    const callback *self = data;
+
+    self->fn(self->baton);
+    return G_SOURCE_CONTINUE;
+}
+
+static void loop_on_readable(int fd, pb_loop_fn *fn, void *baton)
+{
+    static callback self;
+    GSource *source = g_unix_fd_source_new(fd, G_IO_IN);
+
+    self.fn = fn;
+    self.baton = baton;
+    g_source_set_callback(source, G_SOURCE_FUNC(on_readable), &self, NULL);
     g_source_attach(source, g_context);
     g_source_unref(source);
 }

@@ -6,6 +6,7 @@
 #define PEER "libuv"
 #define PEER_TIMER
 #define PEER_OFFLOAD
+#define PEER_EVENT
 
 #include <uv.h>
 
@@ -95,6 +96,30 @@ static void loop_timer(unsigned us)
 
     uv_timer_init(g_loop, timer);
     uv_timer_start(timer, on_timer, us / 1000, 0);
+}
+
+typedef struct watch {
+    uv_poll_t poll; /* first: libuv hands us its address */
+    pb_loop_fn *fn;
+    void *baton;
+} watch;
+
+static void on_readable(uv_poll_t *poll, PB_UNUSED int status,
+                        PB_UNUSED int events)
+{
+    const watch *self = (const watch *)(void *)poll;
+
+    self->fn(self->baton);
+}
+
+static void loop_on_readable(int fd, pb_loop_fn *fn, void *baton)
+{
+    static watch self;
+
+    self.fn = fn;
+    self.baton = baton;
+    PB_CHECK(uv_poll_init(g_loop, &self.poll, fd) == 0);
+    PB_CHECK(uv_poll_start(&self.poll, UV_READABLE, on_readable) == 0);
 }
 
 static void run_offload(uv_work_t *request)

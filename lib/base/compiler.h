@@ -85,11 +85,6 @@ BROOD__INLINE unsigned brood__lowest_bit(unsigned long long bits)
     return (unsigned)__builtin_ctzll(bits);
 }
 
-BROOD__INLINE unsigned brood__bits(unsigned long long bits)
-{
-    return (unsigned)__builtin_popcountll(bits);
-}
-
 /* The object that holds `member`, given a pointer to the member. */
 #define BROOD__CONTAINER(ptr, type, member)                                    \
     ((type *)(void *)((char *)(ptr)-offsetof(type, member)))

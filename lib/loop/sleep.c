@@ -7,16 +7,16 @@
  * Before it sleeps a loop polls its mailbox for at most as long as a wake-up
  * costs, if no more of brood's threads are busy than there are CPUs. A loop
  * whose work comes from sockets would wait there in vain, so after a failure it
- * lets 1, 2, 4, ... naps pass before it tries again; one success makes it
- * patient anew.
+ * lets 1, 2, 4, ... naps pass before it tries again. One success makes it
+ * patient anew, and so does a nap that polling would have spared.
  */
 
 #include "lineage/self.h"
 #include "loop/core.h"
 #include "task/spin.h"
 
-#define PER_LOOK  32  /* polls between two looks at the clock */
-#define MAX_PAUSE 256 /* naps between two tries */
+#define PER_LOOK  32   /* polls between two looks at the clock */
+#define MAX_PAUSE 8192 /* naps between two tries */
 
 #define POLL 50000 /* ns between two questions to libevent */
 
@@ -57,7 +57,6 @@ void brood__loop_idle(brood_loop_manager_t *loop)
         brood__sub(&brood__busy.n, 1, relaxed);
         nap(loop, limit);
         brood__add(&brood__busy.n, 1, relaxed);
-        loop->now = brood__os_now();
     }
     brood__store(&loop->idle, 0, relaxed);
     brood__loop_share(loop);
@@ -150,14 +149,21 @@ static int wait_a_moment(brood_loop_manager_t *loop, int64_t limit)
 
 static void nap(brood_loop_manager_t *loop, int64_t limit)
 {
+    const int64_t begun = loop->now;
+
     loop->calm = 0;
     brood__store(&loop->inbox.need, 1, relaxed);
     brood__inbox_tidy(&loop->inbox); /* contains the heavy fence of (C) */
     if (!brood__loop_some(loop))     /* the last look */
         dispatch(loop, limit);
+    else
+        loop->now = brood__os_now();
     /* Who has swapped it to 0 already activates the event once more: the next
      * dispatch returns at once. */
     brood__store(&loop->inbox.need, 0, relaxed);
+    if (loop->spin_rest && loop->now - begun < brood__spin_limit()
+        && brood__loop_some(loop))
+        loop->spin_rest = loop->spin_pause = 0;
 }
 
 static void dispatch(brood_loop_manager_t *loop, int64_t limit)
@@ -184,5 +190,5 @@ static void dispatch(brood_loop_manager_t *loop, int64_t limit)
         brood__os_yield(); /* the backend has failed; it said so itself */
     brood__watch_awake(loop);
     brood__loop_stand(loop);
-    loop->polled = brood__os_now();
+    loop->now = loop->polled = brood__os_now();
 }

@@ -116,9 +116,14 @@ static int more_than_few(brood__inbox_t *inbox, unsigned n)
 {
     unsigned active = 0, word;
 
-    for (word = 0; word * BROOD__WORD < n && active <= FEW; word++)
-        active += brood__bits(brood__load(&inbox->active[word], relaxed));
-    return active > FEW;
+    for (word = 0; word * BROOD__WORD < n; word++) {
+        unsigned long long bits = brood__load(&inbox->active[word], relaxed);
+
+        for (; bits; bits &= bits - 1)
+            if (++active > FEW)
+                return 1;
+    }
+    return 0;
 }
 
 /* (E), the consumer's first half, for one word of the map. */

@@ -223,7 +223,12 @@ static void *have_a_lane(void *lane)
 
 static unsigned in_the_map(void)
 {
-    return brood__bits(brood__load(&g_inbox->active[0], relaxed));
+    unsigned long long bits = brood__load(&g_inbox->active[0], relaxed);
+    unsigned n = 0;
+
+    for (; bits; bits &= bits - 1)
+        n++;
+    return n;
 }
 
 static void lanes_that_were_tidied_away_come_back(void)
