@@ -194,9 +194,12 @@ static int get_work(brood__worker_t *worker)
            && run_errand(worker, 1);
 }
 
-/* Before anything runs that may take long, somebody is on duty for the rest. */
+/* Before anything runs that may take long, somebody is on duty for the rest. What
+ * lies in the deque is published as by a submit: who says just now that it sleeps,
+ * blocks or searches no more, and is not seen here, finds it there. */
 static void call_for_duty(brood__executor_t *executor)
 {
+    brood__light_fence(&executor->inbox.fences); /* (C), (G) */
     if (!brood__load(&executor->watching, relaxed)
         && !brood__load(&executor->searching, relaxed)
         && (brood__load(&executor->n_asleep, relaxed)

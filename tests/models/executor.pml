@@ -5,13 +5,14 @@
  * rest.c and sentinel.c for Spin.
  *
  * Two workers and producers with one task each: A blocks its worker until B has
- * run, C does nothing. Spin reports a deadlock when B is queued and nobody
+ * run, C does nothing. Who finds A and B takes both, and B lies in its deque
+ * until the other one comes. Spin reports a deadlock when B is queued and nobody
  * will ever come, and the process `end_of_all` fails when anything else is left.
  *
  * Memory is that of x86: each process has a buffer of stores (`sb`) that reach
  * memory in order, but later, unless the process executes a full fence, or
- * anybody the heavy one. A light fence is no instruction at all; that it may be
- * one, and the heavy one less, is fences.pml.
+ * anybody the heavy one. A light fence is no instruction at all; or, if
+ * `both` pay, each is the process's own. That this may change is fences.pml.
  *
  * Each of these leaves one step out, and must then be found to be wrong:
  *   -DNO_LAST_LOOK   a sleeper does not look at the queues after `need` is set
@@ -22,6 +23,7 @@
  *   -DNO_SEEK        a sentinel joins the work and leaves nobody on duty
  *   -DNO_JOIN_SEEK   ... nor does who is woken while nobody works
  *   -DNO_WAKE_FENCE  a waker looks who searches before its `need` = 0 is seen
+ *   -DNO_DUTY_FENCE  who took two looks who is on duty before they are there
  *   -DNO_HEAVY       the sleeper's fence is as light as the producer's
  */
 
@@ -40,14 +42,17 @@
 #define NEED      0
 #define SEARCHING 1
 #define WATCHING  2
-#define PUT       3 /* + producer: its task is published */
+#define DEQUE     3 /* B lies in the deque of who took it with A */
+#define PUT       4 /* + producer: its task is published */
 #define WORDS     (PUT + PRODUCERS)
 
 byte mem[WORDS];
-chan sb[WORKERS + PRODUCERS] = [3] of { byte, byte }; /* the workers first */
+chan sb[WORKERS + PRODUCERS] = [4] of { byte, byte }; /* the workers first */
 
 bool taken[3];
 bool opened; /* B has run */
+bool stolen; /* ... or is about to, by who did not take it */
+bool both;   /* each side pays for its own fences */
 
 /* Under the lock, or changed by atomic operations that are full fences. */
 bit locked;
@@ -81,12 +86,13 @@ inline heavy()
 	d_step {
 		i = 0;
 		do
-		:: i < WORKERS + PRODUCERS ->
+		:: i < WORKERS + PRODUCERS && (i == me || !both) ->
 			do
 			:: nempty(sb[i]) -> sb[i]?w,v; mem[w] = v
 			:: empty(sb[i]) -> break
 			od;
 			i++
+		:: i < WORKERS + PRODUCERS && i != me && both -> i++
 		:: else -> break
 		od;
 		i = 0; w = 0; v = 0; lowered = 0
@@ -94,6 +100,14 @@ inline heavy()
 #else
 	skip
 #endif
+}
+
+inline light()
+{
+	if
+	:: both -> fence()
+	:: else
+	fi
 }
 
 inline lock()
@@ -112,7 +126,8 @@ inline unlock()
 #else
 #define C_QUEUED  0
 #endif
-#define SOME      (QUEUED(0) || QUEUED(1) || C_QUEUED)
+#define IN_DEQUE  (mem[DEQUE] && !stolen)
+#define SOME      (QUEUED(0) || QUEUED(1) || C_QUEUED || IN_DEQUE)
 
 /* Its CPU clock does. */
 #define STANDS_STILL(n) (in_task[n] && !stuck[n] && !opened)
@@ -193,6 +208,7 @@ inline found()
 	seeks[me] = 0;
 	store(SEARCHING, 0);
 	left_search = 1;
+	light();
 	if
 	:: mem[WATCHING] -> skip
 	:: else ->
@@ -218,13 +234,25 @@ inline found()
 	left_search = 0
 }
 
+inline call_for_duty()
+{
+#ifndef NO_DUTY_FENCE
+	light();
+#endif
+	if
+	:: !mem[WATCHING] && !mem[SEARCHING] && (n_asleep || awake < MAX) ->
+		wake()
+	:: else
+	fi
+}
+
 proctype producer(byte me; byte p)
 {
 	byte i, w, v;
 	bool lowered;
 
 	store(PUT + p, 1);
-	/* light fence */
+	light();
 	if
 	:: mem[NEED] -> wake()
 	:: else
@@ -232,18 +260,21 @@ proctype producer(byte me; byte p)
 	done++
 }
 
-/* One task of any lane. */
+/* One task of any lane, or A and B, or what lies in the other's deque. */
 inline take()
 {
 	atomic {
 		if
+		:: QUEUED(0) && QUEUED(1) ->
+			taken[0] = 1; taken[1] = 1; task = 0; two = 1
+		:: IN_DEQUE -> fence(); stolen = 1; task = 1
 		:: QUEUED(0) -> taken[0] = 1; task = 0
 		:: QUEUED(1) -> taken[1] = 1; task = 1
 #if PRODUCERS > 2
 		:: QUEUED(2) -> taken[2] = 1; task = 2
 #endif
-		:: !QUEUED(0) || !QUEUED(1) || !C_QUEUED -> task = 3 /* nothing, or a
-						 lane that somebody else looks at */
+		:: (!QUEUED(0) || !QUEUED(1) || !C_QUEUED) && !IN_DEQUE ->
+			task = 3 /* nothing, or a lane that somebody else looks at */
 		fi
 	}
 }
@@ -281,14 +312,22 @@ inline cas_searching()
 proctype worker(byte me)
 {
 	byte i, w, v, task;
-	bool left_search, lowered, alone;
+	bool left_search, lowered, alone, two;
 
 work:
 	take();
 	if
 	:: task < 3 ->
 		if
+		:: two -> store(DEQUE, 1)
+		:: else
+		fi;
+		if
 		:: seeks[me] -> found()
+		:: else
+		fi;
+		if
+		:: two -> two = 0; call_for_duty()
 		:: else
 		fi;
 		run_task();
@@ -420,6 +459,10 @@ active proctype end_of_all()
 init {
 	atomic {
 		mem[NEED] = 0; /* all that may be work */
+		if
+		:: both = 1
+		:: both = 0
+		fi;
 		run worker(0);
 		run worker(1);
 		run producer(2, 0);
