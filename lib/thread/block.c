@@ -251,12 +251,8 @@ static void begin(brood__worker_t *worker)
         brood__store(&worker->stuck, 0, relaxed);
     else
         brood__executor_count_awake(executor, -1);
-    brood__executor_set_need(executor);
     worker->calm = 0;
-    /* (C), for a submit that did not see `need`. */
-    brood__heavy_fence(&executor->inbox.fences);
-    if (brood__executor_some(executor))
-        brood__executor_wake_locked(executor);
+    brood__executor_has_hands(executor);
 }
 
 static void end(brood__worker_t *worker)

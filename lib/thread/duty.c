@@ -67,6 +67,19 @@ void brood__executor_set_need(brood__executor_t *executor)
         brood__store(&executor->inbox.need, 1, relaxed);
 }
 
+void brood__executor_has_hands(brood__executor_t *executor)
+{
+    brood__executor_set_need(executor);
+    brood__heavy_fence(&executor->inbox.fences); /* (C) */
+    if (!brood__load(&executor->inbox.need, relaxed)) {
+        brood__executor_set_need(executor); /* (G) */
+        if (brood__load(&executor->inbox.need, relaxed))
+            brood__heavy_fence(&executor->inbox.fences);
+    }
+    if (brood__executor_some(executor))
+        brood__executor_wake_locked(executor);
+}
+
 /* The sentinel, if nobody works beside it and it waits for its tick: it is to
  * look now. */
 static brood__worker_t *hurry_sentinel(brood__executor_t *executor)

@@ -377,20 +377,6 @@ static apr_status_t wait_in(brood__executor_t *executor, brood__link_t *list,
 
 /* ---- in between --------------------------------------------------------- */
 
-/* For what is queued already. */
-static void look_after_resize(brood__executor_t *executor)
-    BROOD__REQUIRES(executor->lock)
-{
-    brood__executor_set_need(executor);
-    brood__heavy_fence(&executor->inbox.fences); /* (C) */
-    /* (G) A searcher that was there, and did not know of more workers, may have
-     * left meanwhile. */
-    brood__executor_set_need(executor);
-    brood__heavy_fence(&executor->inbox.fences);
-    if (brood__executor_some(executor))
-        brood__executor_wake_locked(executor);
-}
-
 apr_status_t brood__executor_resize(brood__executor_t *executor, int min,
                                     int max)
 {
@@ -425,7 +411,7 @@ apr_status_t brood__executor_resize(brood__executor_t *executor, int min,
         }
         brood__store(&executor->max, executor->options.max_workers, relaxed);
         brood__executor_send_surplus(executor);
-        look_after_resize(executor);
+        brood__executor_has_hands(executor);
     }
     brood__unlock(&executor->lock);
     brood__unlock(&executor->control);
