@@ -195,6 +195,9 @@ static int lie_down(brood__worker_t *worker)
         if (!sleep_until_woken(worker))
             return 0;
         go = brood__worker_watch(worker);
+        if (go > 0 && worker->searching
+            && brood__deque_size(&worker->deque) > 0)
+            brood__worker_found(worker); /* what a release has submitted */
         if (go)
             return go > 0;
     }

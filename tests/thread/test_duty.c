@@ -309,7 +309,7 @@ static void while_a_stop_drains(void)
 typedef struct variable_t {
     brood_context_key_t *key;
     pool_t *pool;
-    stopper_t stopper;
+    stopper_t stopper, blocker;
     door_t released;
 } variable_t;
 
@@ -322,13 +322,28 @@ static void release_submits(void *variable)
     submit_plain(self->pool, open_door, &self->released);
 }
 
-static void *submit_with_a_variable(void *variable)
+static void release_blocks(void *variable)
 {
     variable_t *self = variable;
 
-    ASSERT_STATUS(APR_SUCCESS,
-                  brood_context_set(self->key, self, release_submits));
+    submit_plain(self->pool, be_in_the_way, &self->blocker);
+}
+
+static void submit_released(variable_t *self, void (*release)(void *))
+{
+    ASSERT_STATUS(APR_SUCCESS, brood_context_set(self->key, self, release));
     submit_plain(self->pool, be_in_the_way, &self->stopper);
+}
+
+static void *submit_with_a_variable(void *variable)
+{
+    submit_released(variable, release_submits);
+    return NULL;
+}
+
+static void *submit_with_one_that_blocks(void *variable)
+{
+    submit_released(variable, release_blocks);
     return NULL;
 }
 
@@ -354,6 +369,34 @@ static void what_a_release_submits_on_lying_down(void)
                       brood_thread_manager_wait_idle(g_variable.pool, FOREVER));
         stopper_fini(&g_variable.stopper);
         door_fini(&g_variable.released);
+    }
+    drain_and_leave(g_variable.pool);
+}
+
+/* Who runs it is on duty no more. */
+static void behind_what_a_release_submits(void)
+{
+    pthread_t submitter;
+    unsigned i;
+
+    ASSERT_STATUS(APR_SUCCESS, brood_context_key_make(&g_variable.key, "duty"));
+    g_variable.pool = pool_of(2, 2);
+    for (i = 0; i < 20; i++) {
+        stopper_init(&g_variable.stopper);
+        stopper_init(&g_variable.blocker);
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&submitter, NULL,
+                                             submit_with_one_that_blocks,
+                                             &g_variable),
+                              0);
+        door_wait(&g_variable.stopper.begun);
+        pthread_join(submitter, NULL);
+        door_open(&g_variable.stopper.go);
+        door_wait(&g_variable.blocker.begun);
+        submit_plain(g_variable.pool, open_door, &g_variable.blocker.go);
+        ASSERT_STATUS(APR_SUCCESS,
+                      brood_thread_manager_wait_idle(g_variable.pool, FOREVER));
+        stopper_fini(&g_variable.stopper);
+        stopper_fini(&g_variable.blocker);
     }
     drain_and_leave(g_variable.pool);
 }
@@ -417,6 +460,7 @@ static const test_t tests[] = {
     TEST(while_a_stop_drains),
     TEST(a_sentinel_beside_whom_nobody_works_is_told_at_once),
     TEST_KEEPS(what_a_release_submits_on_lying_down, KEEPS_MEMORY),
+    TEST_KEEPS(behind_what_a_release_submits, KEEPS_MEMORY),
 };
 
 HARNESS_MAIN_WARM("duty", tests, warm_up)
