@@ -36,8 +36,9 @@ typedef struct kernel_time_t {
 #define LONGEST (INT64_C(365) * 24 * 3600 * SECOND)
 
 /* A limit that long need not be exact: it is counted from the clock of the last
- * tick, which costs next to nothing, and a tick is added. */
-#define LONG (1 * SECOND)
+ * tick, which costs next to nothing, and a tick is added. That is a thousandth of it
+ * at most, which is what poll(2) allows itself; timers of a second stay exact. */
+#define LONG (1000 * TICK)
 #define TICK (SECOND / 100) /* the longest that Linux has */
 
 static long wait_long(atomic_uint *word, unsigned seen, int64_t timeout);
@@ -51,8 +52,8 @@ apr_status_t brood__os_park(atomic_uint *word, unsigned seen, int64_t timeout)
     if (timeout >= LONG) {
         rc = wait_long(word, seen, timeout < LONGEST ? timeout : LONGEST);
     } else if (timeout >= 0) {
-        left.seconds = 0;
-        left.nanoseconds = (__kernel_long_t)timeout;
+        left.seconds = (__kernel_long_t)(timeout / SECOND);
+        left.nanoseconds = (__kernel_long_t)(timeout % SECOND);
         /* FUTEX_WAIT measures on the monotonic clock. */
         rc = syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, &left, NULL, 0);
     } else {
