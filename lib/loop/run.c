@@ -162,7 +162,7 @@ static void reset(brood_loop_manager_t *loop)
     memset(&loop->alarms, 0, sizeof(loop->alarms));
     memset(&loop->delays, 0, sizeof(loop->delays));
     loop->n_delayed = 0;
-    loop->spin_rest = loop->spin_pause = 0;
+    loop->spin_rest = loop->spin_pause = loop->calm = 0;
     brood__list_init(&loop->ready);
     brood__list_init(&loop->yielded);
     brood__list_init(&loop->errands);

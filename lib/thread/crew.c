@@ -152,7 +152,7 @@ static void hand_over(brood__worker_t *worker, int alone)
 {
     brood__executor_t *executor = worker->executor;
 
-    brood__executor_set_need(executor);
+    brood__executor_need_surely(executor);
     if (!alone
         && worker->put_before
                != brood__inbox_put(&executor->inbox) + executor->n_errands_put)
@@ -210,6 +210,7 @@ static brood__worker_t *get_record(brood__executor_t *executor)
     worker->number = executor->next_number++;
     worker->searching = 0;
     worker->toggles = 0;
+    worker->calm = 0;
     worker->interrupted = 0;
     worker->blocks = 0;
     worker->lent = 0;

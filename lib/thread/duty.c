@@ -67,7 +67,7 @@ void brood__executor_set_need(brood__executor_t *executor)
         brood__store(&executor->inbox.need, 1, relaxed);
 }
 
-void brood__executor_has_hands(brood__executor_t *executor)
+void brood__executor_need_surely(brood__executor_t *executor)
 {
     brood__executor_set_need(executor);
     brood__heavy_fence(&executor->inbox.fences); /* (C) */
@@ -76,6 +76,11 @@ void brood__executor_has_hands(brood__executor_t *executor)
         if (brood__load(&executor->inbox.need, relaxed))
             brood__heavy_fence(&executor->inbox.fences);
     }
+}
+
+void brood__executor_has_hands(brood__executor_t *executor)
+{
+    brood__executor_need_surely(executor);
     if (brood__executor_some(executor))
         brood__executor_wake_locked(executor);
 }

@@ -76,13 +76,15 @@ void brood__heavy_fence(brood__fences_t *fences);
 void brood__fences_relax(brood__fences_t *fences);
 
 /* A consumer has found work without a sleep; *calm: how often, since it slept
- * last. */
+ * last, or turned this last. */
 BROOD__INLINE void brood__fences_calm(brood__fences_t *fences, unsigned *calm)
 {
     if (BROOD__UNLIKELY(brood__load(&fences->kind, relaxed)
                         == BROOD__FENCE_FULL)
-        && ++*calm >= BROOD__CALM)
+        && ++*calm >= BROOD__CALM) {
+        *calm = 0;
         brood__fences_relax(fences);
+    }
 }
 
 #endif /* BROOD_THREAD_FENCE_H */

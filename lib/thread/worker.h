@@ -220,10 +220,13 @@ void brood__executor_wake(brood__executor_t *executor);
 void brood__executor_wake_locked(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
 void brood__executor_set_need(brood__executor_t *executor);
-/* There is room for one more from now on: for what is queued, and for who did not
- * see `need`. (G) A searcher that was there, and did not know of the room, may
+/* The same where there is room for one more from now on, with the heavy fence of
+ * (C) behind it. (G) A searcher that was there, and did not know of the room, may
  * leave meanwhile; then we see here that it has. tests/models/block.pml states it
  * for Spin. */
+void brood__executor_need_surely(brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock);
+/* And for what is queued already. */
 void brood__executor_has_hands(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
 void brood__executor_count_awake(brood__executor_t *executor, int delta);
