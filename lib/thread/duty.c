@@ -120,6 +120,33 @@ void brood__executor_wake_locked(brood__executor_t *executor)
         brood__os_unpark_one(&worker->gate);
 }
 
+static brood__worker_t *pop_sleeper(brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock)
+{
+    brood__worker_t *worker = BROOD__CONTAINER(
+        brood__list_pop(&executor->sleepers), brood__worker_t, link);
+
+    brood__sub(&executor->n_asleep, 1, relaxed);
+    executor->n_wakes++;
+    worker->woken_at = brood__cpus > 1 ? brood__os_now() : 0;
+    return worker;
+}
+
+brood__worker_t *brood__executor_rouse(brood__executor_t *executor)
+{
+    brood__worker_t *worker;
+
+    if (brood__list_empty(&executor->sleepers)
+        || executor->state == BROOD__ENDING
+        || executor->n_active - executor->n_blocked
+               >= executor->options.max_workers)
+        return NULL;
+    worker = pop_sleeper(executor);
+    brood__worker_join(worker);
+    brood__store(&worker->gate, BROOD__GATE_OPEN, release);
+    return worker;
+}
+
 /* One more thread, unless somebody is; the one to unpark, or NULL. Where nobody
  * works there is nothing to watch: it is the searcher from now on. */
 static brood__worker_t *put_on_duty(brood__executor_t *executor)
@@ -137,9 +164,7 @@ static brood__worker_t *put_on_duty(brood__executor_t *executor)
         || executor->state == BROOD__ENDING)
         return NULL;
     if (!brood__list_empty(&executor->sleepers)) {
-        worker = BROOD__CONTAINER(brood__list_pop(&executor->sleepers),
-                                  brood__worker_t, link);
-        brood__sub(&executor->n_asleep, 1, relaxed);
+        worker = pop_sleeper(executor);
         if (executor->n_active == 0) {
             brood__worker_join(worker);
             brood__worker_seek(worker, 1);
@@ -148,8 +173,6 @@ static brood__worker_t *put_on_duty(brood__executor_t *executor)
             executor->sentinel = worker;
             brood__store(&executor->watching, 1, relaxed);
         }
-        executor->n_wakes++;
-        worker->woken_at = brood__cpus > 1 ? brood__os_now() : 0;
         brood__store(&worker->gate, BROOD__GATE_OPEN, release);
     } else if (brood__executor_can_spawn(executor)
                && brood__executor_spawn(executor, 1) != APR_SUCCESS) {

@@ -11,6 +11,11 @@
  * queued and hands are missing it joins, and whoever then takes work sees to it
  * that somebody is on duty again. When nobody works it goes to sleep: an idle
  * executor wakes up for nothing.
+ *
+ * When all who work wait, and none of their tasks has ended in a tick, what is
+ * queued will likely wait too: then up to eight join at once. Eight workers are
+ * there after one tick, not seven; and waits that begin together end together,
+ * so that a CPU leaves its sleep once for all of them.
  */
 
 #include <string.h>
@@ -22,6 +27,7 @@
 #define TICK_LAST  ((int64_t)1000000)
 #define BURN_LIMIT ((int64_t)5000000) /* then it counts as stuck all the same */
 #define TASK_SMALL ((int64_t)500)     /* ns; below it one worker is enough */
+#define AT_ONCE    8                  /* workers woken in one tick, at most */
 
 typedef struct tick_t {
     int64_t length;
@@ -29,12 +35,21 @@ typedef struct tick_t {
     unsigned long long put;      /* tasks submitted from outside, in all */
 } tick_t;
 
+/* Workers that have joined and are to be unparked. */
+typedef struct more_t {
+    unsigned n;
+    brood__worker_t *worker[AT_ONCE];
+} more_t;
+
 static void look_first(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
 static void look_who_is_stuck(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
+static int look(brood__worker_t *worker, tick_t *tick, more_t *more);
 static int decide(brood__worker_t *worker, const tick_t *tick,
                   unsigned long long done, int producing) BROOD__NO_ANALYSIS;
+static void call_more(brood__executor_t *executor, more_t *more)
+    BROOD__REQUIRES(executor->lock);
 static int64_t cpu_time(brood__worker_t *worker);
 static unsigned long long progress(brood__executor_t *executor);
 
@@ -49,6 +64,7 @@ int brood__worker_watch(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
     tick_t tick = { .length = TICK_FIRST };
+    more_t more = { .n = 0 };
     int verdict = 2, alone;
 
     if (worker->state == BROOD__WORKER_ACTIVE)
@@ -62,29 +78,41 @@ int brood__worker_watch(brood__worker_t *worker)
         verdict = decide(worker, &tick, 0, 0);
     brood__unlock(&executor->lock);
     if (verdict == 2) {
+        alone = 0;
         tick.progress = progress(executor);
         tick.put = brood__inbox_put(&executor->inbox);
     }
     while (verdict == 2) {
-        unsigned long long ran, put;
-
         brood__os_park(&worker->gate, BROOD__GATE_OPEN, tick.length);
-        ran = progress(executor);
-        put = brood__inbox_put(&executor->inbox);
-
-        brood__lock(&executor->lock);
-        was_told(worker);
-        alone = 0;
-        look_who_is_stuck(executor);
-        verdict = decide(worker, &tick, ran - tick.progress, put != tick.put);
-        brood__unlock(&executor->lock);
-        if (ran != tick.progress && tick.length < TICK_LAST)
-            tick.length *= 2;
-        tick.progress = ran;
-        tick.put = put;
+        verdict = look(worker, &tick, &more);
     }
+    for (unsigned i = 0; i < more.n; i++)
+        brood__os_unpark_one(&more.worker[i]->gate);
     if (verdict == 1)
         brood__worker_seek(worker, alone);
+    return verdict;
+}
+
+/* A tick is over. */
+static int look(brood__worker_t *worker, tick_t *tick, more_t *more)
+{
+    brood__executor_t *executor = worker->executor;
+    unsigned long long ran = progress(executor);
+    unsigned long long put = brood__inbox_put(&executor->inbox);
+    int verdict;
+
+    brood__lock(&executor->lock);
+    was_told(worker);
+    look_who_is_stuck(executor);
+    verdict = decide(worker, tick, ran - tick->progress, put != tick->put);
+    if (verdict == 1 && ran == tick->progress
+        && brood__load(&executor->awake, relaxed) == 1) /* it is alone */
+        call_more(executor, more);
+    brood__unlock(&executor->lock);
+    if (ran != tick->progress && tick->length < TICK_LAST)
+        tick->length *= 2;
+    tick->progress = ran;
+    tick->put = put;
     return verdict;
 }
 
@@ -128,6 +156,29 @@ void brood__worker_join(brood__worker_t *worker)
     brood__executor_watch(executor);
 }
 
+/* One for each task that is left, if it is true that tasks wait. */
+static void call_more(brood__executor_t *executor, more_t *more)
+{
+    unsigned n = brood__load(&executor->n_workers, relaxed), i;
+    int64_t oldest;
+    unsigned long long queued = brood__inbox_queued(&executor->inbox, &oldest);
+    int waits = 0;
+
+    for (i = 0; i < n; i++) {
+        brood__worker_t *worker = executor->workers[i];
+        long long size = brood__deque_size(&worker->deque);
+
+        queued += size > 0 ? (unsigned long long)size : 0;
+        waits |= brood__load(&worker->stuck, relaxed) == BROOD__WAITS;
+    }
+    /* The first is for who has just joined. */
+    for (; waits && more->n < AT_ONCE && more->n + 1 < queued; more->n++) {
+        more->worker[more->n] = brood__executor_rouse(executor);
+        if (!more->worker[more->n])
+            break;
+    }
+}
+
 /* Negative: unknown, or the thread has only just begun. */
 static int64_t cpu_time(brood__worker_t *worker)
 {
@@ -164,7 +215,8 @@ static void look_at(brood__executor_t *executor, brood__worker_t *worker)
     if (!worker->still_since)
         worker->still_since = now;
     if (!burns || now - worker->still_since > BURN_LIMIT) {
-        brood__store(&worker->stuck, 1, relaxed);
+        brood__store(&worker->stuck, burns ? BROOD__BURNS : BROOD__WAITS,
+                     relaxed);
         brood__executor_count_awake(executor, -1);
     }
     worker->seen_cpu = cpu;

@@ -76,7 +76,7 @@ struct brood__worker_t {
     int number;
     unsigned slot;         /* in executor->workers */
     int blocks;            /* depth of blocking; > 0: blocked */
-    atomic_int stuck;      /* also read by its owner without the lock */
+    atomic_int stuck;      /* 0, or why; also read by its owner without lock */
     int64_t asleep_since;  /* if there is a max_idle */
     int interrupted;       /* a stop with CANCEL has cut one wait short */
     brood__sleep_t *sleep; /* that its task is in */
@@ -99,6 +99,9 @@ struct brood__worker_t {
     atomic_uint gate BROOD__ALIGNED(BROOD__LINE);
     int64_t woken_at; /* published by the gate; 0: nobody wants to know */
 };
+
+/* Why a worker is stuck. */
+enum { BROOD__WAITS = 1, BROOD__BURNS };
 
 typedef enum {
     BROOD__RESTING,
@@ -218,6 +221,10 @@ int brood__executor_some(brood__executor_t *executor);
 int brood__executor_any(brood__executor_t *executor);
 void brood__executor_wake(brood__executor_t *executor);
 void brood__executor_wake_locked(brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock);
+/* A sleeper that works from now on; the caller unparks it, under no lock. NULL:
+ * nobody sleeps, or as many run as may. */
+brood__worker_t *brood__executor_rouse(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
 void brood__executor_set_need(brood__executor_t *executor);
 /* The same where there is room for one more from now on, with the heavy fence of

@@ -9,7 +9,6 @@
 
 #include "thread/pool.h"
 #include "thread/thread_manager.h"
-#include "thread/worker.h"
 
 #define BATCH 64
 
@@ -401,51 +400,6 @@ static void behind_what_a_release_submits(void)
     drain_and_leave(g_variable.pool);
 }
 
-static void wait_until_all_sleep(brood__executor_t *executor)
-{
-    while (brood__load(&executor->n_asleep, acquire) < 2)
-        brood__os_yield();
-}
-
-/* Its tick may be a millisecond. By hand, since it lasts no longer. */
-static void a_sentinel_beside_whom_nobody_works_is_told_at_once(void)
-{
-    static brood__worker_t sentinel;
-    pool_t *pool = pool_of(2, 2);
-    brood__executor_t *executor = &pool->executor;
-    atomic_uint *need = &executor->inbox.need;
-
-    wait_until_all_sleep(executor);
-    brood__lock(&executor->lock);
-    executor->sentinel = &sentinel;
-    brood__store(&executor->watching, 1, relaxed);
-    brood__store(&sentinel.gate, BROOD__GATE_OPEN, relaxed);
-
-    brood__store(need, 0, relaxed);
-    brood__store(&executor->awake, 1, relaxed);
-    brood__executor_set_need(executor);
-    CU_ASSERT_EQUAL(brood__load(need, relaxed), 0);
-    brood__executor_wake_locked(executor);
-    CU_ASSERT_EQUAL(brood__load(&sentinel.gate, relaxed), BROOD__GATE_OPEN);
-
-    brood__store(&executor->awake, 0, relaxed);
-    brood__executor_set_need(executor);
-    CU_ASSERT_EQUAL(brood__load(need, relaxed), 1);
-    brood__executor_wake_locked(executor);
-    CU_ASSERT_EQUAL(brood__load(&sentinel.gate, relaxed), BROOD__GATE_LOOK);
-    CU_ASSERT_EQUAL(brood__load(need, relaxed), 0);
-
-    brood__store(&sentinel.gate, BROOD__GATE_LEAVE, relaxed);
-    brood__executor_wake_locked(executor);
-    CU_ASSERT_EQUAL(brood__load(&sentinel.gate, relaxed), BROOD__GATE_LEAVE);
-
-    executor->sentinel = NULL;
-    brood__store(&executor->watching, 0, relaxed);
-    brood__store(need, 1, relaxed);
-    brood__unlock(&executor->lock);
-    drain_and_leave(pool);
-}
-
 static const test_t tests[] = {
     TEST(one_after_the_other),
     TEST(a_chain_as_long_as_there_may_be_workers),
@@ -458,7 +412,6 @@ static const test_t tests[] = {
     TEST(as_a_notice),
     TEST(after_the_limit_was_raised),
     TEST(while_a_stop_drains),
-    TEST(a_sentinel_beside_whom_nobody_works_is_told_at_once),
     TEST_KEEPS(what_a_release_submits_on_lying_down, KEEPS_MEMORY),
     TEST_KEEPS(behind_what_a_release_submits, KEEPS_MEMORY),
 };

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* test_sentinel.c: who watches, and whom it calls. */
+
+#include "thread/pool.h"
+#include "thread/thread_manager.h"
+#include "thread/worker.h"
+
+static atomic_int g_waiting;
+
+static void wait_until_all_sleep(brood__executor_t *executor)
+{
+    while (brood__load(&executor->n_asleep, acquire)
+           < executor->options.min_workers)
+        brood__os_yield();
+}
+
+/* Its tick may be a millisecond. By hand, since it lasts no longer. */
+static void a_sentinel_beside_whom_nobody_works_is_told_at_once(void)
+{
+    static brood__worker_t sentinel;
+    pool_t *pool = pool_of(2, 2);
+    brood__executor_t *executor = &pool->executor;
+    atomic_uint *need = &executor->inbox.need;
+
+    wait_until_all_sleep(executor);
+    brood__lock(&executor->lock);
+    executor->sentinel = &sentinel;
+    brood__store(&executor->watching, 1, relaxed);
+    brood__store(&sentinel.gate, BROOD__GATE_OPEN, relaxed);
+
+    brood__store(need, 0, relaxed);
+    brood__store(&executor->awake, 1, relaxed);
+    brood__executor_set_need(executor);
+    CU_ASSERT_EQUAL(brood__load(need, relaxed), 0);
+    brood__executor_wake_locked(executor);
+    CU_ASSERT_EQUAL(brood__load(&sentinel.gate, relaxed), BROOD__GATE_OPEN);
+
+    brood__store(&executor->awake, 0, relaxed);
+    brood__executor_set_need(executor);
+    CU_ASSERT_EQUAL(brood__load(need, relaxed), 1);
+    brood__executor_wake_locked(executor);
+    CU_ASSERT_EQUAL(brood__load(&sentinel.gate, relaxed), BROOD__GATE_LOOK);
+    CU_ASSERT_EQUAL(brood__load(need, relaxed), 0);
+
+    brood__store(&sentinel.gate, BROOD__GATE_LEAVE, relaxed);
+    brood__executor_wake_locked(executor);
+    CU_ASSERT_EQUAL(brood__load(&sentinel.gate, relaxed), BROOD__GATE_LEAVE);
+
+    executor->sentinel = NULL;
+    brood__store(&executor->watching, 0, relaxed);
+    brood__store(need, 1, relaxed);
+    brood__unlock(&executor->lock);
+    drain_and_leave(pool);
+}
+
+static apr_status_t wait_among_many(void *go, void **unused)
+{
+    (void)unused;
+    brood__add(&g_waiting, 1, relaxed);
+    door_wait(go);
+    return APR_SUCCESS;
+}
+
+/* Some of them are called at once. */
+static void as_many_wait_as_there_may_be_workers(void)
+{
+    pool_t *pool = pool_of(8, 8);
+    unsigned round, i;
+
+    for (round = 0; round < 20; round++) {
+        door_t go;
+
+        door_init(&go);
+        brood__store(&g_waiting, 0, relaxed);
+        for (i = 0; i < 24; i++)
+            submit_plain(pool, wait_among_many, &go);
+        while (brood__load(&g_waiting, relaxed) < 8)
+            brood__os_yield();
+        door_open(&go);
+        ASSERT_STATUS(APR_SUCCESS,
+                      brood_thread_manager_wait_idle(pool, FOREVER));
+        door_fini(&go);
+    }
+    drain_and_leave(pool);
+}
+
+static void who_is_called_for_nothing_lies_down_again(void)
+{
+    pool_t *pool = pool_of(3, 3);
+    brood__executor_t *executor = &pool->executor;
+    brood__worker_t *workers[3];
+    unsigned i;
+
+    wait_until_all_sleep(executor);
+    brood__lock(&executor->lock);
+    executor->options.max_workers = 2;
+    workers[0] = brood__executor_rouse(executor);
+    workers[1] = brood__executor_rouse(executor);
+    CU_ASSERT_PTR_NULL(brood__executor_rouse(executor)); /* no more may run */
+    executor->options.max_workers = 4;
+    workers[2] = brood__executor_rouse(executor);
+    CU_ASSERT_PTR_NULL(brood__executor_rouse(executor)); /* there is none */
+    executor->options.max_workers = 3;
+    brood__unlock(&executor->lock);
+    for (i = 0; i < 3; i++)
+        brood__os_unpark_one(&workers[i]->gate);
+    wait_until_all_sleep(executor);
+    ASSERT_STATUS(APR_SUCCESS, outcome(submit(pool, nothing, NULL)));
+    drain_and_leave(pool);
+}
+
+static const test_t tests[] = {
+    TEST(a_sentinel_beside_whom_nobody_works_is_told_at_once),
+    TEST(as_many_wait_as_there_may_be_workers),
+    TEST(who_is_called_for_nothing_lies_down_again),
+};
+
+HARNESS_MAIN_WARM("sentinel", tests, warm_up)
