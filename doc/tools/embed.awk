@@ -106,6 +106,18 @@ FNR == 1 { manual = FILENAME ~ /\.[0-9]$/ }
     next
 }
 
+# <!-- figures --> and, behind it, the table.
+!manual && /^<!-- figures -->$/ {
+    print
+    folder = root "/doc/figures/"
+    run("AWK=" awk " '" root "/bench/table' '" folder "targets.tsv' '" \
+        folder "bench.tsv'")
+    while ((more = (getline)) > 0 && /^\|/)
+        ;
+    if (more <= 0)
+        exit
+}
+
 # .\" embed WHAT FILE [FUNCTION]... up to .\" end
 manual && /^\.\\" embed / {
     print
