@@ -128,11 +128,9 @@ typedef struct occupied_t {
 /* A thread that has just failed to start may take a call with it, and the pool
  * may make more threads than it needs; `refuse` is what its start hook returns
  * when that is not 0. */
-static inline void occupy(occupied_t *all, brood_affinity_pool_t *pool,
-                          atomic_int *refuse, apr_status_t why)
+static inline void occupy_more(occupied_t *all, brood_affinity_pool_t *pool,
+                               atomic_int *refuse, apr_status_t why)
 {
-    memset(all, 0, sizeof(*all));
-    door_init(&all->hold);
     while (all->n < 8) {
         call_t *call = &all->calls[all->n];
         census_t census;
@@ -152,6 +150,14 @@ static inline void occupy(occupied_t *all, brood_affinity_pool_t *pool,
         if (census.busy == census.threads)
             return;
     }
+}
+
+static inline void occupy(occupied_t *all, brood_affinity_pool_t *pool,
+                          atomic_int *refuse, apr_status_t why)
+{
+    memset(all, 0, sizeof(*all));
+    door_init(&all->hold);
+    occupy_more(all, pool, refuse, why);
 }
 
 static inline void vacate(occupied_t *all)
