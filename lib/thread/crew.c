@@ -214,6 +214,7 @@ static brood__worker_t *get_record(brood__executor_t *executor)
     worker->interrupted = 0;
     worker->blocks = 0;
     worker->lent = 0;
+    worker->roused = 0;
     worker->thread = NULL;
     brood__store(&worker->clocked, 0, relaxed);
     brood__store(&worker->stuck, 0, relaxed);

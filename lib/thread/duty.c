@@ -128,7 +128,6 @@ static brood__worker_t *pop_sleeper(brood__executor_t *executor)
 
     brood__sub(&executor->n_asleep, 1, relaxed);
     executor->n_wakes++;
-    worker->woken_at = brood__cpus > 1 ? brood__os_now() : 0;
     return worker;
 }
 
@@ -142,9 +141,26 @@ brood__worker_t *brood__executor_rouse(brood__executor_t *executor)
                >= executor->options.max_workers)
         return NULL;
     worker = pop_sleeper(executor);
+    worker->woken_at = 0; /* it may have to wait for others' wake-ups */
+    worker->roused = 1;
+    worker->roused_ran = brood__load(&worker->ran, relaxed);
     brood__worker_join(worker);
     brood__store(&worker->gate, BROOD__GATE_OPEN, release);
     return worker;
+}
+
+void brood__executor_learn_rousing(brood__executor_t *executor,
+                                   brood__worker_t *worker)
+{
+    unsigned *at_once = &executor->at_once;
+
+    if (!worker->roused)
+        return;
+    worker->roused = 0;
+    if (brood__load(&worker->ran, relaxed) == worker->roused_ran)
+        *at_once -= *at_once > 1;
+    else
+        *at_once += *at_once < BROOD__AT_ONCE;
 }
 
 /* One more thread, unless somebody is; the one to unpark, or NULL. Where nobody
@@ -165,6 +181,7 @@ static brood__worker_t *put_on_duty(brood__executor_t *executor)
         return NULL;
     if (!brood__list_empty(&executor->sleepers)) {
         worker = pop_sleeper(executor);
+        worker->woken_at = brood__cpus > 1 ? brood__os_now() : 0;
         if (executor->n_active == 0) {
             brood__worker_join(worker);
             brood__worker_seek(worker, 1);

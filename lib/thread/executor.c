@@ -216,6 +216,7 @@ static void begin_run(brood__executor_t *executor)
         brood__or(&executor->special, BROOD__SPECIAL_HOOKS, relaxed);
     brood__store(&executor->inbox.need, 0, relaxed);
     brood__store(&executor->score, 8, relaxed);
+    executor->at_once = BROOD__AT_ONCE;
     executor->cancelling = 0;
     executor->closing = 0;
     executor->next_number = 0;

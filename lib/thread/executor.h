@@ -33,7 +33,8 @@
  *   - A woken worker is the searcher if nobody works. Else it becomes the
  *     sentinel: it sleeps with a time limit of 50 us doubling to 1 ms while
  *     others work, and looks at each tick whether somebody is blocked or more
- *     hands are useful. It joins the work itself and hands its duty on.
+ *     hands are useful. It joins the work itself and hands its duty on. When all
+ *     who work wait it rouses others, who work at once; it searches for them.
  *   - Whoever takes more than one task, or steals and leaves some, first sees
  *     to it that somebody is on duty.
  *

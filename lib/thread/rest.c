@@ -158,10 +158,11 @@ void brood__worker_found(brood__worker_t *worker)
     }
 }
 
-/* Who joins the work is the searcher until it has found some, unless there is
- * one: (G) that one will see that nobody watches any more. Nobody else
- * was active under the lock: so no searcher can be leaving, and the last that
- * left did before it took the lock to sleep. */
+/* Who joins the work of itself is the searcher until it has found some, also for
+ * those it has roused, unless there is one: (G) that one will see that nobody
+ * watches any more. `alone`: nobody else was active under the lock, so no
+ * searcher can be leaving, and the last that left did before it took the lock to
+ * sleep. */
 void brood__worker_seek(brood__worker_t *worker, int alone)
 {
     brood__executor_t *executor = worker->executor;
@@ -212,6 +213,7 @@ static int enlist(brood__worker_t *worker, int *told)
 
     brood__lock(&executor->lock);
     brood__worker_deactivate(worker);
+    brood__executor_learn_rousing(executor, worker);
     stays = executor->state != BROOD__ENDING;
     if (stays) {
         brood__store(&worker->gate, BROOD__GATE_SHUT, relaxed);
@@ -247,7 +249,7 @@ static void last_look(brood__executor_t *executor)
         brood__executor_wake(executor);
 }
 
-/* True: woken, and on duty. False: told to leave, or left after idling. */
+/* True: woken. False: told to leave, or left after idling. */
 static int sleep_until_woken(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;

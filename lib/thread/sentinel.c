@@ -13,9 +13,10 @@
  * executor wakes up for nothing.
  *
  * When all who work wait, and none of their tasks has ended in a tick, what is
- * queued will likely wait too: then up to eight join at once. Eight workers are
- * there after one tick, not seven; and waits that begin together end together,
- * so that a CPU leaves its sleep once for all of them.
+ * queued may wait too: then the sentinel that joins rouses others, up to eight
+ * that sleep. Eight workers are there after one tick, not seven; and waits that
+ * begin together end together, so that a CPU leaves its sleep once for all of
+ * them. Where the others have found nothing to do, fewer are roused next time.
  */
 
 #include <string.h>
@@ -27,7 +28,6 @@
 #define TICK_LAST  ((int64_t)1000000)
 #define BURN_LIMIT ((int64_t)5000000) /* then it counts as stuck all the same */
 #define TASK_SMALL ((int64_t)500)     /* ns; below it one worker is enough */
-#define AT_ONCE    8                  /* workers woken in one tick, at most */
 
 typedef struct tick_t {
     int64_t length;
@@ -36,19 +36,19 @@ typedef struct tick_t {
 } tick_t;
 
 /* Workers that have joined and are to be unparked. */
-typedef struct more_t {
+typedef struct roused_t {
     unsigned n;
-    brood__worker_t *worker[AT_ONCE];
-} more_t;
+    brood__worker_t *worker[BROOD__AT_ONCE];
+} roused_t;
 
 static void look_first(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
 static void look_who_is_stuck(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
-static int look(brood__worker_t *worker, tick_t *tick, more_t *more);
+static int look(brood__worker_t *worker, tick_t *tick, roused_t *roused);
 static int decide(brood__worker_t *worker, const tick_t *tick,
                   unsigned long long done, int producing) BROOD__NO_ANALYSIS;
-static void call_more(brood__executor_t *executor, more_t *more)
+static void rouse_others(brood__executor_t *executor, roused_t *roused)
     BROOD__REQUIRES(executor->lock);
 static int64_t cpu_time(brood__worker_t *worker);
 static unsigned long long progress(brood__executor_t *executor);
@@ -64,7 +64,7 @@ int brood__worker_watch(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
     tick_t tick = { .length = TICK_FIRST };
-    more_t more = { .n = 0 };
+    roused_t roused = { .n = 0 };
     int verdict = 2, alone;
 
     if (worker->state == BROOD__WORKER_ACTIVE)
@@ -84,17 +84,17 @@ int brood__worker_watch(brood__worker_t *worker)
     }
     while (verdict == 2) {
         brood__os_park(&worker->gate, BROOD__GATE_OPEN, tick.length);
-        verdict = look(worker, &tick, &more);
+        verdict = look(worker, &tick, &roused);
     }
-    for (unsigned i = 0; i < more.n; i++)
-        brood__os_unpark_one(&more.worker[i]->gate);
+    for (unsigned i = 0; i < roused.n; i++)
+        brood__os_unpark_one(&roused.worker[i]->gate);
     if (verdict == 1)
         brood__worker_seek(worker, alone);
     return verdict;
 }
 
 /* A tick is over. */
-static int look(brood__worker_t *worker, tick_t *tick, more_t *more)
+static int look(brood__worker_t *worker, tick_t *tick, roused_t *roused)
 {
     brood__executor_t *executor = worker->executor;
     unsigned long long ran = progress(executor);
@@ -107,7 +107,7 @@ static int look(brood__worker_t *worker, tick_t *tick, more_t *more)
     verdict = decide(worker, tick, ran - tick->progress, put != tick->put);
     if (verdict == 1 && ran == tick->progress
         && brood__load(&executor->awake, relaxed) == 1) /* it is alone */
-        call_more(executor, more);
+        rouse_others(executor, roused);
     brood__unlock(&executor->lock);
     if (ran != tick->progress && tick->length < TICK_LAST)
         tick->length *= 2;
@@ -156,26 +156,34 @@ void brood__worker_join(brood__worker_t *worker)
     brood__executor_watch(executor);
 }
 
-/* One for each task that is left, if it is true that tasks wait. */
-static void call_more(brood__executor_t *executor, more_t *more)
+/* One for each task that is left, if it is true that all wait. A worker that has
+ * said so, or waits for a future, has called for one in its place itself. */
+static void rouse_others(brood__executor_t *executor, roused_t *roused)
 {
     unsigned n = brood__load(&executor->n_workers, relaxed), i;
     int64_t oldest;
     unsigned long long queued = brood__inbox_queued(&executor->inbox, &oldest);
-    int waits = 0;
+    int waits = 0, burns = 0;
 
+    queued += (unsigned)brood__load(&executor->n_errands, relaxed);
     for (i = 0; i < n; i++) {
         brood__worker_t *worker = executor->workers[i];
         long long size = brood__deque_size(&worker->deque);
+        int stuck = brood__load(&worker->stuck, relaxed);
 
         queued += size > 0 ? (unsigned long long)size : 0;
-        waits |= brood__load(&worker->stuck, relaxed) == BROOD__WAITS;
+        waits |= stuck == BROOD__WAITS;
+        burns |= stuck == BROOD__BURNS;
     }
+    if (!waits || burns)
+        return;
     /* The first is for who has just joined. */
-    for (; waits && more->n < AT_ONCE && more->n + 1 < queued; more->n++) {
-        more->worker[more->n] = brood__executor_rouse(executor);
-        if (!more->worker[more->n])
+    while (roused->n < executor->at_once && roused->n + 1 < queued) {
+        brood__worker_t *worker = brood__executor_rouse(executor);
+
+        if (!worker)
             break;
+        roused->worker[roused->n++] = worker;
     }
 }
 

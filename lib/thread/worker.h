@@ -12,7 +12,8 @@
  *
  *   (1) spawn: a thread is made (it may begin as WATCHING).
  *   (2) it found nothing and registered in `sleepers`; woken, it becomes ACTIVE
- *   if nobody else is, else WATCHING: the sentinel, of which there is one at most.
+ *   if nobody else is or the sentinel has roused it, else WATCHING: the sentinel,
+ *   of which there is one at most.
  *   (3) the sentinel joins the work, or goes back to sleep.
  *   (4) it leaves: the executor ends, or it is one too many.
  *
@@ -89,6 +90,8 @@ struct brood__worker_t {
     int reported;
     int lent; /* its task runs other tasks, and is not watched */
     unsigned long long put_before; /* tasks from outside when it was made */
+    int roused;                    /* it has not lain down since it was */
+    unsigned long long roused_ran; /* tasks ended then */
     atomic_int clocked;            /* `clock` is set; (K) */
     brood__os_cpu_clock_t clock;
 
@@ -99,6 +102,9 @@ struct brood__worker_t {
     atomic_uint gate BROOD__ALIGNED(BROOD__LINE);
     int64_t woken_at; /* published by the gate; 0: nobody wants to know */
 };
+
+/* Workers that a sentinel may rouse in one tick. */
+#define BROOD__AT_ONCE 8
 
 /* Why a worker is stuck. */
 enum { BROOD__WAITS = 1, BROOD__BURNS };
@@ -151,6 +157,7 @@ struct brood__executor_t {
     brood__lock_t lock BROOD__ALIGNED(BROOD__LINE); /* guards all below */
     brood__executor_e state;
     atomic_int ever_started; /* written under the lock */
+    unsigned at_once;        /* sleepers to rouse in one tick; learned */
     int retired;             /* its owner is gone: it never starts again */
     int closing; /* stops that have not yet settled who may submit, or what is
                     queued: no end before */
@@ -225,6 +232,10 @@ void brood__executor_wake_locked(brood__executor_t *executor)
 /* A sleeper that works from now on; the caller unparks it, under no lock. NULL:
  * nobody sleeps, or as many run as may. */
 brood__worker_t *brood__executor_rouse(brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock);
+/* It lies down: if it was roused, learn whether that was worth it. */
+void brood__executor_learn_rousing(brood__executor_t *executor,
+                                   brood__worker_t *worker)
     BROOD__REQUIRES(executor->lock);
 void brood__executor_set_need(brood__executor_t *executor);
 /* The same where there is room for one more from now on, with the heavy fence of

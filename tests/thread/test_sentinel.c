@@ -8,10 +8,9 @@
 
 static atomic_int g_waiting;
 
-static void wait_until_all_sleep(brood__executor_t *executor)
+static void wait_until_asleep(brood__executor_t *executor, int n)
 {
-    while (brood__load(&executor->n_asleep, acquire)
-           < executor->options.min_workers)
+    while (brood__load(&executor->n_asleep, acquire) < n)
         brood__os_yield();
 }
 
@@ -23,7 +22,7 @@ static void a_sentinel_beside_whom_nobody_works_is_told_at_once(void)
     brood__executor_t *executor = &pool->executor;
     atomic_uint *need = &executor->inbox.need;
 
-    wait_until_all_sleep(executor);
+    wait_until_asleep(executor, 2);
     brood__lock(&executor->lock);
     executor->sentinel = &sentinel;
     brood__store(&executor->watching, 1, relaxed);
@@ -85,14 +84,66 @@ static void as_many_wait_as_there_may_be_workers(void)
     drain_and_leave(pool);
 }
 
-static void who_is_called_for_nothing_lies_down_again(void)
+/* The test itself watches. How many are woken by the tick in which it joins? */
+static int woken_for(int queued)
+{
+    static brood__worker_t sentinel;
+    pool_t *pool = pool_of(8, 8);
+    brood__executor_t *executor = &pool->executor;
+    uint64_t before, after;
+    door_t go;
+
+    door_init(&go);
+    brood__store(&g_waiting, 0, relaxed);
+    wait_until_asleep(executor, 8);
+    submit_plain(pool, wait_among_many, &go);
+    while (brood__load(&g_waiting, relaxed) < 1)
+        brood__os_yield();
+    wait_until_asleep(executor, 7);
+
+    memset(&sentinel, 0, sizeof(sentinel));
+    sentinel.executor = executor;
+    sentinel.state = BROOD__WORKER_WATCHING;
+    brood__lock(&executor->lock);
+    executor->sentinel = &sentinel;
+    brood__store(&executor->watching, 1, relaxed);
+    brood__store(&executor->inbox.need, 0, relaxed); /* a submit wakes nobody */
+    before = executor->n_wakes;
+    brood__unlock(&executor->lock);
+    for (int i = 0; i < queued; i++)
+        submit_plain(pool, wait_among_many, &go);
+    CU_ASSERT_EQUAL(brood__worker_watch(&sentinel), 1);
+
+    brood__lock(&executor->lock);
+    after = executor->n_wakes;
+    brood__worker_deactivate(
+        &sentinel); /* it runs nothing, it only was there */
+    if (sentinel.searching)
+        brood__store(&executor->searching, 0, relaxed);
+    brood__executor_has_hands(executor);
+    brood__unlock(&executor->lock);
+    door_open(&go);
+    drain_and_leave(pool);
+    door_fini(&go);
+    return (int)(after - before);
+}
+
+/* And who is woken may see to it that one more is. */
+static void one_is_roused_for_each_task(void)
+{
+    CU_ASSERT(woken_for(1) <= 1);
+    CU_ASSERT(woken_for(5) >= 4);
+    CU_ASSERT_EQUAL(woken_for(24), 6); /* then all run that may */
+}
+
+static void who_is_roused_for_nothing_lies_down_again(void)
 {
     pool_t *pool = pool_of(3, 3);
     brood__executor_t *executor = &pool->executor;
     brood__worker_t *workers[3];
     unsigned i;
 
-    wait_until_all_sleep(executor);
+    wait_until_asleep(executor, 3);
     brood__lock(&executor->lock);
     executor->options.max_workers = 2;
     workers[0] = brood__executor_rouse(executor);
@@ -105,7 +156,14 @@ static void who_is_called_for_nothing_lies_down_again(void)
     brood__unlock(&executor->lock);
     for (i = 0; i < 3; i++)
         brood__os_unpark_one(&workers[i]->gate);
-    wait_until_all_sleep(executor);
+    wait_until_asleep(executor, 3);
+    brood__lock(&executor->lock);
+    CU_ASSERT_EQUAL(executor->at_once, BROOD__AT_ONCE - 3); /* it was no good */
+    workers[0]->roused = 1;
+    workers[0]->roused_ran = brood__load(&workers[0]->ran, relaxed) - 1;
+    brood__executor_learn_rousing(executor, workers[0]);
+    CU_ASSERT_EQUAL(executor->at_once, BROOD__AT_ONCE - 2); /* it was */
+    brood__unlock(&executor->lock);
     ASSERT_STATUS(APR_SUCCESS, outcome(submit(pool, nothing, NULL)));
     drain_and_leave(pool);
 }
@@ -113,7 +171,8 @@ static void who_is_called_for_nothing_lies_down_again(void)
 static const test_t tests[] = {
     TEST(a_sentinel_beside_whom_nobody_works_is_told_at_once),
     TEST(as_many_wait_as_there_may_be_workers),
-    TEST(who_is_called_for_nothing_lies_down_again),
+    TEST(one_is_roused_for_each_task),
+    TEST(who_is_roused_for_nothing_lies_down_again),
 };
 
 HARNESS_MAIN_WARM("sentinel", tests, warm_up)
