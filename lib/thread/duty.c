@@ -71,11 +71,16 @@ void brood__executor_need_surely(brood__executor_t *executor)
 {
     brood__executor_set_need(executor);
     brood__heavy_fence(&executor->inbox.fences); /* (C) */
-    if (!brood__load(&executor->inbox.need, relaxed)) {
-        brood__executor_set_need(executor); /* (G) */
-        if (brood__load(&executor->inbox.need, relaxed))
-            brood__heavy_fence(&executor->inbox.fences);
-    }
+    brood__executor_need_again(executor);
+}
+
+void brood__executor_need_again(brood__executor_t *executor)
+{
+    if (brood__load(&executor->inbox.need, relaxed))
+        return;
+    brood__executor_set_need(executor); /* (G) */
+    if (brood__load(&executor->inbox.need, relaxed))
+        brood__heavy_fence(&executor->inbox.fences);
 }
 
 void brood__executor_has_hands(brood__executor_t *executor)
@@ -120,6 +125,14 @@ void brood__executor_wake_locked(brood__executor_t *executor)
         brood__os_unpark_one(&worker->gate);
 }
 
+static int no_more_may_run(const brood__executor_t *executor)
+    BROOD__REQUIRES(executor->lock)
+{
+    return executor->n_active - executor->n_blocked
+               >= executor->options.max_workers
+           || executor->state == BROOD__ENDING;
+}
+
 static brood__worker_t *pop_sleeper(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock)
 {
@@ -135,10 +148,7 @@ brood__worker_t *brood__executor_rouse(brood__executor_t *executor)
 {
     brood__worker_t *worker;
 
-    if (brood__list_empty(&executor->sleepers)
-        || executor->state == BROOD__ENDING
-        || executor->n_active - executor->n_blocked
-               >= executor->options.max_workers)
+    if (brood__list_empty(&executor->sleepers) || no_more_may_run(executor))
         return NULL;
     worker = pop_sleeper(executor);
     worker->woken_at = 0; /* it may have to wait for others' wake-ups */
@@ -167,7 +177,6 @@ void brood__executor_learn_rousing(brood__executor_t *executor,
  * works there is nothing to watch: it is the searcher from now on. */
 static brood__worker_t *put_on_duty(brood__executor_t *executor)
 {
-    int running = executor->n_active - executor->n_blocked;
     brood__worker_t *worker = NULL;
 
     /* (G) Before the look at `searching`: a searcher that leaves stores that
@@ -175,9 +184,7 @@ static brood__worker_t *put_on_duty(brood__executor_t *executor)
     (void)brood__swap(&executor->inbox.need, 0, seq_cst);
     if (brood__load(&executor->watching, relaxed))
         return hurry_sentinel(executor);
-    if (brood__load(&executor->searching, relaxed)
-        || running >= executor->options.max_workers
-        || executor->state == BROOD__ENDING)
+    if (brood__load(&executor->searching, relaxed) || no_more_may_run(executor))
         return NULL;
     if (!brood__list_empty(&executor->sleepers)) {
         worker = pop_sleeper(executor);

@@ -239,11 +239,7 @@ static int enlist(brood__worker_t *worker, int *told)
 static void last_look(brood__executor_t *executor)
 {
     brood__inbox_tidy(&executor->inbox);
-    if (!brood__load(&executor->inbox.need, relaxed)) {
-        brood__executor_set_need(executor); /* (G) */
-        if (brood__load(&executor->inbox.need, relaxed))
-            brood__heavy_fence(&executor->inbox.fences);
-    }
+    brood__executor_need_again(executor);
     if (brood__load(&executor->inbox.need, relaxed)
         && brood__executor_some(executor))
         brood__executor_wake(executor);

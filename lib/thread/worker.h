@@ -244,6 +244,8 @@ void brood__executor_set_need(brood__executor_t *executor);
  * for Spin. */
 void brood__executor_need_surely(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
+/* The second half of it, after a heavy fence. Needs no lock. */
+void brood__executor_need_again(brood__executor_t *executor);
 /* And for what is queued already. */
 void brood__executor_has_hands(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
