@@ -308,6 +308,7 @@ static void while_a_stop_drains(void)
 typedef struct variable_t {
     brood_context_key_t *key;
     pool_t *pool;
+    void (*release)(void *);
     stopper_t stopper, blocker;
     door_t released;
 } variable_t;
@@ -328,41 +329,40 @@ static void release_blocks(void *variable)
     submit_plain(self->pool, be_in_the_way, &self->blocker);
 }
 
-static void submit_released(variable_t *self, void (*release)(void *))
-{
-    ASSERT_STATUS(APR_SUCCESS, brood_context_set(self->key, self, release));
-    submit_plain(self->pool, be_in_the_way, &self->stopper);
-}
-
 static void *submit_with_a_variable(void *variable)
 {
-    submit_released(variable, release_submits);
+    variable_t *self = variable;
+
+    ASSERT_STATUS(APR_SUCCESS,
+                  brood_context_set(self->key, self, self->release));
+    submit_plain(self->pool, be_in_the_way, &self->stopper);
     return NULL;
 }
 
-static void *submit_with_one_that_blocks(void *variable)
+/* The thread that has set it is gone before its task may end. */
+static void run_the_last_to_see_it(void)
 {
-    submit_released(variable, release_blocks);
-    return NULL;
+    pthread_t submitter;
+
+    CU_ASSERT_EQUAL_FATAL(
+        pthread_create(&submitter, NULL, submit_with_a_variable, &g_variable),
+        0);
+    door_wait(&g_variable.stopper.begun);
+    pthread_join(submitter, NULL);
+    door_open(&g_variable.stopper.go);
 }
 
 static void what_a_release_submits_on_lying_down(void)
 {
-    pthread_t submitter;
     unsigned i;
 
     ASSERT_STATUS(APR_SUCCESS, brood_context_key_make(&g_variable.key, "duty"));
     g_variable.pool = pool_of(1, 1);
+    g_variable.release = release_submits;
     for (i = 0; i < 20; i++) {
         stopper_init(&g_variable.stopper);
         door_init(&g_variable.released);
-        CU_ASSERT_EQUAL_FATAL(pthread_create(&submitter, NULL,
-                                             submit_with_a_variable,
-                                             &g_variable),
-                              0);
-        door_wait(&g_variable.stopper.begun);
-        pthread_join(submitter, NULL); /* only the task sees it from now on */
-        door_open(&g_variable.stopper.go);
+        run_the_last_to_see_it();
         door_wait(&g_variable.released);
         ASSERT_STATUS(APR_SUCCESS,
                       brood_thread_manager_wait_idle(g_variable.pool, FOREVER));
@@ -375,21 +375,15 @@ static void what_a_release_submits_on_lying_down(void)
 /* Who runs it is on duty no more. */
 static void behind_what_a_release_submits(void)
 {
-    pthread_t submitter;
     unsigned i;
 
     ASSERT_STATUS(APR_SUCCESS, brood_context_key_make(&g_variable.key, "duty"));
     g_variable.pool = pool_of(2, 2);
+    g_variable.release = release_blocks;
     for (i = 0; i < 20; i++) {
         stopper_init(&g_variable.stopper);
         stopper_init(&g_variable.blocker);
-        CU_ASSERT_EQUAL_FATAL(pthread_create(&submitter, NULL,
-                                             submit_with_one_that_blocks,
-                                             &g_variable),
-                              0);
-        door_wait(&g_variable.stopper.begun);
-        pthread_join(submitter, NULL);
-        door_open(&g_variable.stopper.go);
+        run_the_last_to_see_it();
         door_wait(&g_variable.blocker.begun);
         submit_plain(g_variable.pool, open_door, &g_variable.blocker.go);
         ASSERT_STATUS(APR_SUCCESS,

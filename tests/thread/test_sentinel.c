@@ -7,7 +7,33 @@
 #include "thread/thread_manager.h"
 #include "thread/worker.h"
 
-static atomic_int g_waiting;
+/* Where tasks wait, and are counted as they come. */
+typedef struct crowd_t {
+    turnstile_t come;
+    door_t go;
+} crowd_t;
+
+static void crowd_init(crowd_t *crowd)
+{
+    turnstile_init(&crowd->come);
+    door_init(&crowd->go);
+}
+
+static void crowd_fini(crowd_t *crowd)
+{
+    turnstile_fini(&crowd->come);
+    door_fini(&crowd->go);
+}
+
+static apr_status_t wait_in(void *crowd, void **unused)
+{
+    crowd_t *self = crowd;
+
+    (void)unused;
+    turnstile_pass(&self->come);
+    door_wait(&self->go);
+    return APR_SUCCESS;
+}
 
 static void wait_until_asleep(brood__executor_t *executor, int n)
 {
@@ -54,14 +80,6 @@ static void a_sentinel_beside_whom_nobody_works_is_told_at_once(void)
     drain_and_leave(pool);
 }
 
-static apr_status_t wait_among_many(void *go, void **unused)
-{
-    (void)unused;
-    brood__add(&g_waiting, 1, relaxed);
-    door_wait(go);
-    return APR_SUCCESS;
-}
-
 /* Some of them are called at once. */
 static void as_many_wait_as_there_may_be_workers(void)
 {
@@ -69,18 +87,16 @@ static void as_many_wait_as_there_may_be_workers(void)
     unsigned round, i;
 
     for (round = 0; round < 20; round++) {
-        door_t go;
+        crowd_t crowd;
 
-        door_init(&go);
-        brood__store(&g_waiting, 0, relaxed);
+        crowd_init(&crowd);
         for (i = 0; i < 24; i++)
-            submit_plain(pool, wait_among_many, &go);
-        while (brood__load(&g_waiting, relaxed) < 8)
-            brood__os_yield();
-        door_open(&go);
+            submit_plain(pool, wait_in, &crowd);
+        turnstile_wait(&crowd.come, 8);
+        door_open(&crowd.go);
         ASSERT_STATUS(APR_SUCCESS,
                       brood_thread_manager_wait_idle(pool, FOREVER));
-        door_fini(&go);
+        crowd_fini(&crowd);
     }
     drain_and_leave(pool);
 }
@@ -93,18 +109,16 @@ static int woken_for(int queued)
     const int cpus = brood__cpus;
     brood__executor_t *executor;
     uint64_t before, after;
+    crowd_t crowd;
     pool_t *pool;
-    door_t go;
 
     brood__cpus = 1;
     pool = pool_of(8, 8);
     executor = &pool->executor;
-    door_init(&go);
-    brood__store(&g_waiting, 0, relaxed);
+    crowd_init(&crowd);
     wait_until_asleep(executor, 8);
-    submit_plain(pool, wait_among_many, &go);
-    while (brood__load(&g_waiting, relaxed) < 1)
-        brood__os_yield();
+    submit_plain(pool, wait_in, &crowd);
+    turnstile_wait(&crowd.come, 1);
     wait_until_asleep(executor, 7);
 
     memset(&sentinel, 0, sizeof(sentinel));
@@ -117,7 +131,7 @@ static int woken_for(int queued)
     before = executor->n_wakes;
     brood__unlock(&executor->lock);
     for (int i = 0; i < queued; i++)
-        submit_plain(pool, wait_among_many, &go);
+        submit_plain(pool, wait_in, &crowd);
     CU_ASSERT_EQUAL(brood__worker_watch(&sentinel), 1);
 
     brood__lock(&executor->lock);
@@ -127,10 +141,10 @@ static int woken_for(int queued)
         brood__store(&executor->searching, 0, relaxed);
     brood__executor_has_hands(executor);
     brood__unlock(&executor->lock);
-    door_open(&go);
+    door_open(&crowd.go);
     drain_and_leave(pool);
     brood__cpus = cpus;
-    door_fini(&go);
+    crowd_fini(&crowd);
     return (int)(after - before);
 }
 
