@@ -215,7 +215,7 @@ static void begin_run(brood__executor_t *executor)
     if (brood__task_hooks_on()) /* hooks set before now; else they tell us */
         brood__or(&executor->special, BROOD__SPECIAL_HOOKS, relaxed);
     brood__store(&executor->inbox.need, 0, relaxed);
-    brood__store(&executor->score, 8, relaxed);
+    brood__store(&executor->score, BROOD__SCORE_MAX, relaxed);
     executor->at_once = BROOD__AT_ONCE;
     executor->cancelling = 0;
     executor->closing = 0;

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* rest.c: how workers go to sleep and who wakes them. See executor.h. */
+/* rest.c: how workers go to sleep and leave. See executor.h. */
 
 #include "task/spin.h"
 #include "thread/worker.h"
-
-#define SCORE_MAX   8  /* successes that a searcher remembers */
-#define PROBE_EACH  16 /* after failures, every n-th search polls */
-#define PER_LOOK    32 /* polls between two looks at the clock */
-#define TOGGLES_MAX 2  /* then a sentinel is cheaper than the heavy fences */
 
 static int lie_down(brood__worker_t *worker);
 static int enlist(brood__worker_t *worker, int *told);
@@ -20,7 +15,6 @@ static void free_idle(brood__executor_t *executor, int64_t now)
 static void push_out_oldest(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);
 static void send_away(brood__worker_t *worker) BROOD__NO_ANALYSIS;
-static int search(brood__worker_t *worker);
 
 /* It no longer counts as working. */
 void brood__worker_deactivate(brood__worker_t *worker)
@@ -35,144 +29,12 @@ void brood__worker_deactivate(brood__worker_t *worker)
     brood__store(&worker->stuck, 0, relaxed);
 }
 
+/* A sentinel that has not joined the work must not begin to. */
 int brood__worker_rest(brood__worker_t *worker)
 {
-    brood__executor_t *executor = worker->executor;
-
-    /* A sentinel that has not joined the work must not begin to. */
-    if (worker->state != BROOD__WORKER_ACTIVE)
-        return lie_down(worker);
-    if (!worker->searching) {
-        int none = 0;
-
-        if (brood__cas(&executor->searching, &none, 1, relaxed)) {
-            worker->searching = 1;
-            if (brood__load(&executor->inbox.need, relaxed))
-                brood__store(&executor->inbox.need, 0, relaxed);
-        }
-    }
-    if (worker->searching && search(worker)) {
-        brood__fences_calm(&executor->inbox.fences, &worker->calm);
-        return 1;
-    }
-    if (worker->searching) {
-        worker->searching = 0;
-        brood__store(&executor->searching, 0, relaxed);
-    }
-    return lie_down(worker);
-}
-
-/* It has found something. A searcher that lost its CPU to another program does
- * so too, whenever it comes back, and that proves nothing; `end`: when it was to
- * give up, 0 if it has not looked at the clock yet. */
-static void reward(brood__executor_t *executor, int64_t end, int64_t limit)
-{
-    int score = brood__load(&executor->score, relaxed);
-
-    if (score < SCORE_MAX && (!end || brood__os_now() < end + limit))
-        brood__store(&executor->score, score + 2, relaxed);
-}
-
-/* Poll for as long as a wake-up costs, if that has paid lately, and nobody waits
- * for us to lie down. The score is the searcher's, and there is one. */
-static int search(brood__worker_t *worker)
-{
-    brood__executor_t *executor = worker->executor;
-    int score = brood__load(&executor->score, relaxed);
-    unsigned probe = brood__load(&executor->probe, relaxed) + 1;
-    int64_t limit = executor->options.spin > 0
-                        ? (int64_t)executor->options.spin * 1000
-                        : brood__spin_limit();
-    int64_t end = 0;
-
-    brood__store(&executor->probe, probe, relaxed);
-    if (executor->options.spin < 0 || brood__cpus < 2
-        || brood__load(&brood__busy.n, relaxed) > brood__cpus
-        || (score <= 0 && probe % PROBE_EACH))
-        return 0;
-    for (;;) {
-        int64_t now;
-
-        for (int i = 0; i < PER_LOOK; i++) {
-            if (brood__executor_some(executor)) {
-                reward(executor, end, limit);
-                return 1;
-            }
-            brood__pause();
-        }
-        if (brood__load(&executor->hurried, relaxed))
-            return 0;
-        now = brood__os_now();
-        if (!end)
-            end = now + limit;
-        else if (now > end)
-            break;
-    }
-    if (score > -1)
-        brood__store(&executor->score, score - 1, relaxed);
-    return 0;
-}
-
-/* Does anything wait that the caller is not about to run itself? */
-static int more_is_left(brood__worker_t *worker)
-{
-    brood__executor_t *executor = worker->executor;
-    unsigned n = brood__load(&executor->n_workers, acquire), i;
-
-    if (brood__load(&executor->n_errands, relaxed)
-        || brood__inbox_some(&executor->inbox))
-        return 1;
-    for (i = 0; i < n; i++)
-        if (brood__deque_size(&executor->workers[i]->deque)
-            > (executor->workers[i] == worker))
-            return 1;
-    return 0;
-}
-
-/*
- * The searcher found work, and what it runs may take long. (G) It leaves: either
- * it sees here that a sentinel is on duty, or the sentinel sees afterwards that
- * nobody searches any more (brood__worker_seek(), lie_down()). Else it raises
- * `need` (also when it seems to be raised: a waker may just be lowering it), and
- * looks once more for whoever has looked at that just before. The heavy fence is
- * paid at most TOGGLES_MAX times in a row.
- */
-void brood__worker_found(brood__worker_t *worker)
-{
-    brood__executor_t *executor = worker->executor;
-
-    worker->searching = 0;
-    brood__store(&executor->searching, 0, relaxed);
-    brood__light_fence(&executor->inbox.fences);
-    if (brood__load(&executor->watching, relaxed)
-        || !brood__executor_has_room(executor))
-        return;
-    if (++worker->toggles > TOGGLES_MAX) {
-        worker->toggles = 0;
-        brood__executor_wake(executor);
-    } else {
-        brood__store(&executor->inbox.need, 1, release); /* (G) */
-        brood__heavy_fence(&executor->inbox.fences);     /* (C) */
-        if (more_is_left(worker))
-            brood__executor_wake(executor);
-    }
-}
-
-/* Who joins the work of itself is the searcher until it has found some, also for
- * those it has roused, unless there is one: (G) that one will see that nobody
- * watches any more. `alone`: nobody else was active under the lock, so no
- * searcher can be leaving, and the last that left did before it took the lock to
- * sleep. */
-void brood__worker_seek(brood__worker_t *worker, int alone)
-{
-    brood__executor_t *executor = worker->executor;
-    int none = 0;
-
-    if (!alone)
-        brood__heavy_fence(&executor->inbox.fences);
-    if (!worker->searching
-        && brood__cas(&executor->searching, &none, 1, relaxed))
-        worker->searching = 1;
+    return (worker->state == BROOD__WORKER_ACTIVE
+            && brood__worker_search(worker))
+           || lie_down(worker);
 }
 
 /* Sleep, watch, sleep, until there is something to do. False: leave. */
@@ -245,14 +107,25 @@ static void last_look(brood__executor_t *executor)
         brood__executor_wake(executor);
 }
 
+/* What a wake-up costs, and whether polling would have spared it. */
+static void learn(brood__worker_t *worker, int64_t since, int slept)
+{
+    if (slept)
+        brood__spin_learn(brood__os_now() - worker->woken_at);
+    if (since)
+        brood__search_learn(worker->executor, worker->woken_at - since);
+}
+
 /* True: woken. False: told to leave, or left after idling. */
 static int sleep_until_woken(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
     int max_idle = executor->options.max_idle;
-    int64_t left = -1;
+    int64_t left = -1, since = 0;
     int slept = 0;
 
+    if (brood__search_may_learn(executor))
+        since = brood__os_now();
     if (max_idle < 0 || brood__load(&executor->n_asleep, relaxed) > max_idle)
         left = executor->options.idle_timeout; /* (I) */
     for (;;) {
@@ -264,8 +137,8 @@ static int sleep_until_woken(brood__worker_t *worker)
             continue;
         }
         if (gate != BROOD__GATE_SHUT) {
-            if (slept && gate == BROOD__GATE_OPEN && worker->woken_at)
-                brood__spin_learn(brood__os_now() - worker->woken_at);
+            if (gate == BROOD__GATE_OPEN && worker->woken_at)
+                learn(worker, since, slept);
             return gate == BROOD__GATE_OPEN || gate == BROOD__GATE_LOOK;
         }
         slept = 1;

@@ -144,7 +144,6 @@ struct brood__executor_t {
 
     atomic_int queued BROOD__ALIGNED(BROOD__LINE); /* when it has a capacity */
     atomic_int score;     /* of searches that paid; the searcher's */
-    atomic_uint probe;    /* the searcher's */
     atomic_int n_waiting; /* for room */
     atomic_ullong rejected;
     atomic_ullong unrun; /* tasks that outsiders refused to run */
@@ -255,14 +254,27 @@ int brood__executor_can_spawn(brood__executor_t *executor)
 /* Somebody sleeps, or could be made. A hint. */
 int brood__executor_has_room(brood__executor_t *executor);
 
+/* ---- search.c: the one that looks for work -------------------------------- */
+
+/* Searches that may fail before nobody polls any more; from the beginning on. */
+#define BROOD__SCORE_MAX 4
+
+/* Be the searcher, if there is none. True: there may be something. */
+int brood__worker_search(brood__worker_t *worker);
+void brood__worker_found(brood__worker_t *worker);
+void brood__worker_seek(brood__worker_t *worker, int alone);
+
+/* Who lies down takes the time if this says so, and then tells how long it was
+ * until somebody woke it: so soon that polling would have spared that? */
+int brood__search_may_learn(brood__executor_t *executor);
+void brood__search_learn(brood__executor_t *executor, int64_t asleep);
+
 /* ---- rest.c: sleeping and watching --------------------------------------- */
 
 /* True: go on; false: leave. */
 int brood__worker_rest(brood__worker_t *worker);
 
 void brood__worker_deactivate(brood__worker_t *worker) BROOD__NO_ANALYSIS;
-void brood__worker_found(brood__worker_t *worker);
-void brood__worker_seek(brood__worker_t *worker, int alone);
 
 /* Another min_workers, of which there are enough. */
 void brood__executor_set_min(brood__executor_t *executor, int min)

@@ -24,6 +24,7 @@
 #include "support/support.h"
 #include "task/timer.h"
 #include "thread/thread_manager.h"
+#include "thread/worker.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define FOREVER      ((apr_interval_time_t)-1)
@@ -73,6 +74,12 @@ BROOD__UNUSED static brood_stats_t stats_of(pool_t *pool)
 
     ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_stats(pool, &stats));
     return stats;
+}
+
+BROOD__UNUSED static void wait_until_asleep(brood__executor_t *executor, int n)
+{
+    while (brood__load(&executor->n_asleep, acquire) < n)
+        brood__os_yield();
 }
 
 BROOD__UNUSED static void drain(pool_t *pool)

@@ -35,12 +35,6 @@ static apr_status_t wait_in(void *crowd, void **unused)
     return APR_SUCCESS;
 }
 
-static void wait_until_asleep(brood__executor_t *executor, int n)
-{
-    while (brood__load(&executor->n_asleep, acquire) < n)
-        brood__os_yield();
-}
-
 /* Its tick may be a millisecond. By hand, since it lasts no longer. */
 static void a_sentinel_beside_whom_nobody_works_is_told_at_once(void)
 {
