@@ -79,17 +79,18 @@ __asm__(FUNCTION("brood__context_jump")
     "stmxcsr (%rsp)\n"
     "fnstcw 4(%rsp)\n"
 
+    /* Read as they were written: what is wider than a store that has not
+     * reached the cache yet has to wait until it has. */
     "movl (%rsp), %eax\n"
-    "movl 4(%rsp), %ecx\n"
+    "movzwl 4(%rsp), %ecx\n"
     "movq %rsp, (%rdi)\n"
     "movq %rsi, %rsp\n" /* from here on: the other stack, of the same shape */
 
     /* Loading them takes 40 ns once the x87 was used, so only if they differ,
      * the sticky flags of mxcsr apart, which are not kept across calls. */
     "xorl (%rsp), %eax\n"
-    "xorl 4(%rsp), %ecx\n"
+    "xorw 4(%rsp), %cx\n"
     "andl $0xffc0, %eax\n"
-    "movzwl %cx, %ecx\n"
     "orl %ecx, %eax\n"
     "jz 1f\n"
     "ldmxcsr (%rsp)\n"
