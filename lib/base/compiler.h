@@ -11,7 +11,7 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define BROOD__LIKELY(x)         (__builtin_expect(!!(x), 1) != 0)
 #define BROOD__UNLIKELY(x)       (__builtin_expect(!!(x), 0) != 0)
-#define BROOD__NOINLINE          __attribute__((noinline, cold))
+#define BROOD__NOINLINE          __attribute__((noinline))
 #define BROOD__INLINE            static inline __attribute__((always_inline))
 #define BROOD__NORETURN          __attribute__((noreturn))
 #define BROOD__ALIGNED(n)        __attribute__((aligned(n)))

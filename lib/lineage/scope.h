@@ -79,16 +79,23 @@ BROOD__INLINE void brood__purse_turn(brood__purse_t *purse,
     }
 }
 
-/* One reference to `scope`, which the caller holds alive by another. */
+/* One reference to the scope that the purse is for, which the caller holds alive
+ * by another. */
+BROOD__INLINE void brood__purse_take(brood__purse_t *purse)
+{
+    if (BROOD__UNLIKELY(purse->n == 0)) {
+        brood__add(&purse->scope->refs, BROOD__CREDIT, relaxed);
+        purse->n = BROOD__CREDIT;
+    }
+    purse->n--;
+}
+
+/* The same for `scope`. */
 BROOD__INLINE void brood__purse_spend(brood__purse_t *purse,
                                       brood__scope_t *scope)
 {
     brood__purse_turn(purse, scope);
-    if (BROOD__UNLIKELY(purse->n == 0)) {
-        brood__add(&scope->refs, BROOD__CREDIT, relaxed);
-        purse->n = BROOD__CREDIT;
-    }
-    purse->n--;
+    brood__purse_take(purse);
 }
 
 /* One reference to `scope` is no longer needed. */

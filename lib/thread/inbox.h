@@ -231,7 +231,7 @@ BROOD__INLINE brood__lane_t *brood__inbox_enter_plain(brood__inbox_t *inbox)
         brood__lane_leave(lane);
         return NULL;
     }
-    brood__purse_spend(purse, scope);
+    brood__purse_take(purse);
     return lane;
 }
 
@@ -244,6 +244,17 @@ BROOD__INLINE int brood__lane_publish(brood__lane_t *lane)
     if (BROOD__UNLIKELY(!brood__load(&lane->active, relaxed)))
         brood__lane_activate(lane);
     return BROOD__UNLIKELY(brood__load(&lane->inbox->need, relaxed) != 0);
+}
+
+/* The usual end of that: true if nobody need be told, and it is left. */
+BROOD__INLINE int brood__lane_publish_plain(brood__lane_t *lane)
+{
+    brood__light_fence(&lane->inbox->fences); /* (C), (E) */
+    if (BROOD__UNLIKELY(!brood__load(&lane->active, relaxed)
+                        || brood__load(&lane->inbox->need, relaxed)))
+        return 0;
+    brood__lane_leave(lane);
+    return 1;
 }
 
 /* (D), the stopper's half: `rare` was stored by the caller. Afterwards every

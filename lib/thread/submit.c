@@ -30,6 +30,16 @@ static apr_status_t put_lane(const brood__order_t *order, brood_task_fn *fn,
 
 /* ---- the fast path ------------------------------------------------------ */
 
+/* What the fast path calls is called last, or stands apart: then it has no need of
+ * a stack. */
+BROOD__NOINLINE static void publish(brood__executor_t *executor,
+                                    brood__lane_t *lane)
+{
+    if (brood__lane_publish(lane))
+        brood__executor_wake(executor);
+    brood__lane_leave(lane);
+}
+
 /* There is room, and the scope was paid for. */
 BROOD__INLINE void push_own(brood__worker_t *worker, brood_task_fn *fn,
                             void *baton, brood__scope_t *scope)
@@ -56,7 +66,7 @@ BROOD__INLINE int put_fast_own(brood__worker_t *worker, brood_task_fn *fn,
             brood__load(&executor->inbox.rare, relaxed) || purse->scope != scope
             || brood__deque_size(&worker->deque) >= BROOD__DEQUE - 1))
         return 0;
-    brood__purse_spend(purse, scope);
+    brood__purse_take(purse);
     push_own(worker, fn, baton, scope);
     return 1;
 }
@@ -69,9 +79,8 @@ BROOD__INLINE int put_fast_lane(brood__executor_t *executor, brood_task_fn *fn,
     if (BROOD__UNLIKELY(!lane))
         return 0;
     brood__lane_write(lane, fn, baton);
-    if (brood__lane_publish(lane))
-        brood__executor_wake(executor);
-    brood__lane_leave(lane);
+    if (!brood__lane_publish_plain(lane))
+        publish(executor, lane);
     return 1;
 }
 
@@ -85,23 +94,14 @@ BROOD__INLINE int put_fast(brood__executor_t *executor, brood_task_fn *fn,
                : put_fast_lane(executor, fn, baton);
 }
 
-apr_status_t brood__executor_submit(brood_future_t **future,
-                                    brood__executor_t *executor,
-                                    brood_task_fn *fn, void *baton,
-                                    const brood_task_options_t *options)
+BROOD__NOINLINE static apr_status_t submit_future(brood_future_t **future,
+                                                  brood__executor_t *executor,
+                                                  brood_task_fn *fn,
+                                                  void *baton)
 {
-    brood_future_t *task;
+    brood_future_t *task = brood__future_make(&executor->home, fn, baton, NULL);
     apr_status_t rv;
 
-    if (future)
-        *future = NULL;
-    if (BROOD__UNLIKELY(options || !brood__self.now.scope))
-        return submit_with(future, executor, fn, baton, options);
-    if (!future)
-        return put_fast(executor, fn, baton)
-                   ? APR_SUCCESS
-                   : submit_with(NULL, executor, fn, baton, NULL);
-    task = brood__future_make(&executor->home, fn, baton, NULL);
     if (!task)
         return submit_with(future, executor, fn, baton, NULL);
     task->scope = brood__self.now.scope;
@@ -114,6 +114,22 @@ apr_status_t brood__executor_submit(brood_future_t **future,
         return submit_made(future, executor, task, fn, baton, NULL);
     brood__future_unmake(task);
     return rv;
+}
+
+apr_status_t brood__executor_submit(brood_future_t **future,
+                                    brood__executor_t *executor,
+                                    brood_task_fn *fn, void *baton,
+                                    const brood_task_options_t *options)
+{
+    if (future)
+        *future = NULL;
+    if (BROOD__UNLIKELY(options || !brood__self.now.scope))
+        return submit_with(future, executor, fn, baton, options);
+    if (future)
+        return submit_future(future, executor, fn, baton);
+    if (BROOD__LIKELY(put_fast(executor, fn, baton)))
+        return APR_SUCCESS;
+    return submit_with(NULL, executor, fn, baton, NULL);
 }
 
 /* ---- the slow path ------------------------------------------------------ */
@@ -250,9 +266,7 @@ static apr_status_t put_lane(const brood__order_t *order, brood_task_fn *fn,
         brood__future_queued(timed);
     brood__purse_spend(&brood__self.purse, scope);
     brood__lane_put(lane, fn, baton, scope);
-    if (brood__lane_publish(lane))
-        brood__executor_wake(executor);
-    brood__lane_leave(lane);
+    publish(executor, lane);
     return APR_SUCCESS;
 }
 

@@ -16,11 +16,11 @@ static int get_work(brood__worker_t *worker);
 static int take_batch(brood__worker_t *worker, int none);
 static int steal(brood__worker_t *worker, brood__call_t *call);
 static void run_own(brood__worker_t *worker);
-static void run_special(brood__worker_t *worker, const brood__call_t *call);
+static void run_special(brood__worker_t *worker, brood__call_t call);
 static int run_errand(brood__worker_t *worker, int idle);
 static void run_one(brood__worker_t *worker, const brood__call_t *call,
                     int is_task);
-static void task_ended(brood__worker_t *worker, const brood__call_t *call,
+static void task_ended(brood__worker_t *worker, brood__call_t call,
                        apr_status_t rv);
 static apr_status_t run_plain_errand(void *errand, void **unused);
 static void unstick(brood__worker_t *worker);
@@ -105,20 +105,21 @@ BROOD__INLINE apr_status_t call_task(brood__worker_t *worker,
     return rv;
 }
 
-/* Run a task and give its scope's reference back. */
+/* Run a task and give its scope's reference back. What is out of the ordinary gets
+ * a copy of the call, so that the usual one stays in registers. */
 BROOD__INLINE void run(brood__worker_t *worker, const brood__call_t *call)
 {
     apr_status_t rv;
 
     if (BROOD__UNLIKELY(brood__load(&worker->executor->special, relaxed))) {
-        run_special(worker, call);
+        run_special(worker, *call);
         return;
     }
     rv = call_task(worker, call);
     if (BROOD__LIKELY(rv == APR_SUCCESS))
         brood__purse_earn(&brood__self.purse, call->scope);
     else
-        task_ended(worker, call, rv);
+        task_ended(worker, *call, rv);
 }
 
 /* The producer has written it last: have it here when it is its turn. */
@@ -284,7 +285,7 @@ static int is_cancel(brood__worker_t *worker, apr_status_t rv)
 }
 
 /* A task that did not simply succeed. */
-static void task_ended(brood__worker_t *worker, const brood__call_t *call,
+static void task_ended(brood__worker_t *worker, brood__call_t call,
                        apr_status_t rv)
 {
     atomic_ullong *count = &worker->failed;
@@ -294,22 +295,22 @@ static void task_ended(brood__worker_t *worker, const brood__call_t *call,
         count = &worker->elsewhere;
     else if (rv == BROOD__TOMBSTONE)
         count = &worker->unrun;
-    else if (call->fn != brood__run_future && !is_cancel(worker, rv))
+    else if (call.fn != brood__run_future && !is_cancel(worker, rv))
         brood__unobserved(rv, NULL);
     brood__store(count, brood__load(count, relaxed) + 1, relaxed);
     if (rv != BROOD__NOT_OURS)
-        brood__purse_earn(&brood__self.purse, call->scope);
+        brood__purse_earn(&brood__self.purse, call.scope);
 }
 
 /* What is out of the ordinary is looked at in one place, and only when there is
  * anything. */
-static void run_special(brood__worker_t *worker, const brood__call_t *call)
+static void run_special(brood__worker_t *worker, brood__call_t call)
 {
     if (brood__load(&worker->executor->special, relaxed)
         & BROOD__SPECIAL_ERRANDS)
         while (run_errand(worker, 0))
             ;
-    run_one(worker, call, 1);
+    run_one(worker, &call, 1);
 }
 
 /* `is_task`: counted and cancelable, not a notice. */
@@ -334,7 +335,7 @@ static void run_one(brood__worker_t *worker, const brood__call_t *call,
     if (rv == APR_SUCCESS)
         brood__purse_earn(&brood__self.purse, call->scope);
     else
-        task_ended(worker, call, rv);
+        task_ended(worker, *call, rv);
 }
 
 void brood__worker_run_only(brood__worker_t *worker, const brood__call_t *call)
