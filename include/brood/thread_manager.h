@@ -61,7 +61,8 @@ typedef struct brood_thread_manager_options_t {
     apr_size_t stack_size;            /**< bytes; default the platform's */
     int max_spares; /**< workers that may stand in for waiting ones; default
                          max_workers; negative: none */
-    int spin;       /**< BROOD_SPIN_DEFAULT, BROOD_SPIN_NONE, or microseconds */
+    int spin;       /**< BROOD_SPIN_DEFAULT, BROOD_SPIN_NONE, or at most so many
+                         microseconds, while that pays */
     void (*on_worker_start)(void *hook_baton); /**< first on every worker */
     void (*on_worker_exit)(void *hook_baton);  /**< last on every worker */
     void *hook_baton;                          /**< handed to the hooks */

@@ -8,7 +8,7 @@
 static int lie_down(brood__worker_t *worker);
 static int enlist(brood__worker_t *worker, int *told);
 static void last_look(brood__executor_t *executor);
-static int sleep_until_woken(brood__worker_t *worker);
+static int sleep_until_woken(brood__worker_t *worker, int64_t since);
 static int leave_if_idle(brood__worker_t *worker);
 static void free_idle(brood__executor_t *executor, int64_t now)
     BROOD__REQUIRES(executor->lock);
@@ -37,11 +37,16 @@ int brood__worker_rest(brood__worker_t *worker)
            || lie_down(worker);
 }
 
-/* Sleep, watch, sleep, until there is something to do. False: leave. */
+/* Sleep, watch, sleep, until there is something to do. False: leave. Who comes from
+ * its work takes the time: when polling would have begun. */
 static int lie_down(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
+    int64_t since = 0;
 
+    if (worker->state == BROOD__WORKER_ACTIVE
+        && brood__search_may_learn(executor))
+        since = brood__os_now();
     brood__self.now.scope = executor->service; /* for releases of values */
     brood__self.now.flags = 0;
     brood__purse_empty(&brood__self.purse);
@@ -55,8 +60,9 @@ static int lie_down(brood__worker_t *worker)
         last_look(executor);
         if (told)
             brood__executor_check(executor);
-        if (!sleep_until_woken(worker))
+        if (!sleep_until_woken(worker, since))
             return 0;
+        since = 0;
         go = brood__worker_watch(worker);
         if (go > 0 && worker->searching
             && brood__deque_size(&worker->deque) > 0)
@@ -117,15 +123,13 @@ static void learn(brood__worker_t *worker, int64_t since, int slept)
 }
 
 /* True: woken. False: told to leave, or left after idling. */
-static int sleep_until_woken(brood__worker_t *worker)
+static int sleep_until_woken(brood__worker_t *worker, int64_t since)
 {
     brood__executor_t *executor = worker->executor;
     int max_idle = executor->options.max_idle;
-    int64_t left = -1, since = 0;
+    int64_t left = -1;
     int slept = 0;
 
-    if (brood__search_may_learn(executor))
-        since = brood__os_now();
     if (max_idle < 0 || brood__load(&executor->n_asleep, relaxed) > max_idle)
         left = executor->options.idle_timeout; /* (I) */
     for (;;) {
@@ -137,9 +141,9 @@ static int sleep_until_woken(brood__worker_t *worker)
             continue;
         }
         if (gate != BROOD__GATE_SHUT) {
-            if (gate == BROOD__GATE_OPEN && worker->woken_at)
-                learn(worker, since, slept);
-            return gate == BROOD__GATE_OPEN || gate == BROOD__GATE_LOOK;
+            if (gate != BROOD__GATE_LEAVE && worker->woken_at)
+                learn(worker, since, slept && gate == BROOD__GATE_OPEN);
+            return gate != BROOD__GATE_LEAVE;
         }
         slept = 1;
         if (brood__os_park(&worker->gate, BROOD__GATE_SHUT, left)

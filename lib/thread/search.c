@@ -59,7 +59,7 @@ static void reward(brood__executor_t *executor, int64_t end, int64_t limit)
 }
 
 /* Poll for as long as a wake-up costs, if that has paid lately, and nobody waits
- * for us to lie down. What is learned is the searcher's, and there is one. */
+ * for us to lie down. */
 static int poll_for_work(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
@@ -69,7 +69,7 @@ static int poll_for_work(brood__worker_t *worker)
     if (executor->options.spin < 0 || brood__cpus < 2
         || brood__load(&brood__busy.n, relaxed) > brood__cpus || score <= 0)
         return 0;
-    while (!brood__load(&executor->hurried, relaxed)) {
+    for (;;) {
         int64_t now;
 
         for (int i = 0; i < PER_LOOK; i++) {
@@ -79,14 +79,15 @@ static int poll_for_work(brood__worker_t *worker)
             }
             brood__pause();
         }
+        if (brood__load(&executor->hurried, relaxed))
+            return 0;
         now = brood__os_now();
-        if (!end) {
+        if (!end)
             end = now + limit;
-        } else if (now > end) {
-            brood__store(&executor->score, score - 1, relaxed);
+        else if (now > end)
             break;
-        }
     }
+    brood__store(&executor->score, score - 1, relaxed);
     return 0;
 }
 
@@ -98,8 +99,10 @@ int brood__search_may_learn(brood__executor_t *executor)
 
 void brood__search_learn(brood__executor_t *executor, int64_t asleep)
 {
+    int none = 0;
+
     if (asleep < poll_limit(executor))
-        brood__store(&executor->score, SUCCESS, relaxed);
+        brood__cas(&executor->score, &none, SUCCESS, relaxed);
 }
 
 /* Does anything wait that the caller is not about to run itself? */

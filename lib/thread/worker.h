@@ -143,8 +143,8 @@ struct brood__executor_t {
     atomic_llong full_timeout;
 
     atomic_int queued BROOD__ALIGNED(BROOD__LINE); /* when it has a capacity */
-    atomic_int score;     /* of searches that paid; the searcher's */
-    atomic_int n_waiting; /* for room */
+    atomic_int score;                              /* of searches that paid */
+    atomic_int n_waiting;                          /* for room */
     atomic_ullong rejected;
     atomic_ullong unrun; /* tasks that outsiders refused to run */
     atomic_ullong ran_outside, failed_outside; /* tasks that outsiders ran */
@@ -256,7 +256,8 @@ int brood__executor_has_room(brood__executor_t *executor);
 
 /* ---- search.c: the one that looks for work -------------------------------- */
 
-/* Searches that may fail before nobody polls any more; from the beginning on. */
+/* About so many searches may fail before nobody polls any more; exactly so many at
+ * first. */
 #define BROOD__SCORE_MAX 4
 
 /* Be the searcher, if there is none. True: there may be something. */
@@ -269,7 +270,7 @@ void brood__worker_seek(brood__worker_t *worker, int alone);
 int brood__search_may_learn(brood__executor_t *executor);
 void brood__search_learn(brood__executor_t *executor, int64_t asleep);
 
-/* ---- rest.c: sleeping and watching --------------------------------------- */
+/* ---- rest.c: sleeping and leaving ----------------------------------------- */
 
 /* True: go on; false: leave. */
 int brood__worker_rest(brood__worker_t *worker);

@@ -2,7 +2,7 @@
 
 /*
  * executor.pml: how workers sleep and who wakes them; lib/thread/executor.h,
- * rest.c and sentinel.c for Spin.
+ * search.c, rest.c and sentinel.c for Spin.
  *
  * Two workers and producers with one task each: A blocks its worker until B has
  * run, C does nothing. Who finds A and B takes both, and B lies in its deque

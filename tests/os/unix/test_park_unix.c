@@ -9,7 +9,9 @@
 
 #include <time.h>
 
-static int early_clock(clockid_t clock, struct timespec *now);
+#include "base/compiler.h"
+
+BROOD__UNUSED static int early_clock(clockid_t clock, struct timespec *now);
 
 #define clock_gettime early_clock
 #include "os_park.c"
@@ -17,14 +19,21 @@ static int early_clock(clockid_t clock, struct timespec *now);
 
 #include "support/support.h"
 
-/* What os_park.c calls long; it has nothing where there is no futex(2). */
-#ifndef LONG
+/* What os_park.c calls long; it has nothing where there is no futex(2). There all
+ * limits are the same, and these would be waited for. */
+#ifdef LONG
+#define ASKS 1
+#else
 #define SECOND INT64_C(1000000000)
 #define LONG   (10 * SECOND)
 #define ASKS   0
-#else
-#define ASKS 1
 #endif
+
+#define NEEDS_LONG_LIMITS()                                                    \
+    do {                                                                       \
+        if (!ASKS)                                                             \
+            TEST_SKIP("all limits are the same here");                         \
+    } while (0)
 
 #define SOON   (-1) /* as g_fraction: what comes in a moment */
 #define MOMENT INT64_C(30000000)
@@ -65,7 +74,7 @@ static void ends_after(int64_t timeout, long fraction)
         CU_ASSERT_FATAL(g_asked
                         < 1000); /* a sleep may end by itself, but seldom */
     CU_ASSERT(brood__os_now() >= g_begin + timeout);
-    CU_ASSERT(!ASKS || g_asked > 0);
+    CU_ASSERT(g_asked > 0);
 }
 
 static void a_long_limit_ends(void)
@@ -74,6 +83,7 @@ static void a_long_limit_ends(void)
                                       989999999, 990000000, 999999999 };
     unsigned i;
 
+    NEEDS_LONG_LIMITS();
     for (i = 0; i < sizeof(fractions) / sizeof(fractions[0]); i++)
         ends_after(LONG, fractions[i]);
     ends_after(LONG + 1, 999999999);
@@ -81,6 +91,7 @@ static void a_long_limit_ends(void)
 
 static void a_long_limit_is_not_early(void)
 {
+    NEEDS_LONG_LIMITS();
     ends_after(LONG, SOON);
     ends_after(LONG + SECOND / 10, SOON);
 }
