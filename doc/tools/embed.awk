@@ -106,12 +106,11 @@ FNR == 1 { manual = FILENAME ~ /\.[0-9]$/ }
     next
 }
 
-# <!-- figures --> and, behind it, the table.
-!manual && /^<!-- figures -->$/ {
+# <!-- figures FILE --> and, behind it, the table.
+!manual && /^<!-- figures [^ ]+ -->$/ {
     print
-    folder = root "/doc/figures/"
-    run("AWK=" awk " '" root "/bench/table' '" folder "targets.tsv' '" \
-        folder "bench.tsv'")
+    run("AWK=" awk " '" root "/bench/table' '" root \
+        "/doc/figures/targets.tsv' '" root "/" $3 "'")
     while ((more = (getline)) > 0 && /^\|/)
         ;
     if (more <= 0)
