@@ -17,28 +17,43 @@
 
 static int poll_for_work(brood__worker_t *worker);
 
+/* True: it was not, and is from now on. */
+static int become_searcher(brood__worker_t *worker)
+{
+    int none = 0;
+
+    if (worker->searching
+        || !brood__cas(&worker->executor->searching, &none, 1, relaxed))
+        return 0;
+    worker->searching = 1;
+    return 1;
+}
+
+static void stop_searching(brood__worker_t *worker)
+{
+    worker->searching = 0;
+    brood__store(&worker->executor->searching, 0, relaxed);
+}
+
 int brood__worker_search(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
 
-    if (!worker->searching) {
-        int none = 0;
+    if (become_searcher(worker) && brood__load(&executor->inbox.need, relaxed))
+        brood__store(&executor->inbox.need, 0, relaxed);
+    if (!worker->searching)
+        return 0;
+    if (!poll_for_work(worker)) {
+        stop_searching(worker);
+        return 0;
+    }
+    brood__fences_calm(&executor->inbox.fences, &worker->calm);
+    return 1;
+}
 
-        if (brood__cas(&executor->searching, &none, 1, relaxed)) {
-            worker->searching = 1;
-            if (brood__load(&executor->inbox.need, relaxed))
-                brood__store(&executor->inbox.need, 0, relaxed);
-        }
-    }
-    if (worker->searching && poll_for_work(worker)) {
-        brood__fences_calm(&executor->inbox.fences, &worker->calm);
-        return 1;
-    }
-    if (worker->searching) {
-        worker->searching = 0;
-        brood__store(&executor->searching, 0, relaxed);
-    }
-    return 0;
+static int may_poll(const brood__executor_t *executor)
+{
+    return brood__cpus > 1 && executor->options.spin >= 0;
 }
 
 static int64_t poll_limit(const brood__executor_t *executor)
@@ -66,8 +81,8 @@ static int poll_for_work(brood__worker_t *worker)
     int64_t limit = poll_limit(executor), end = 0;
     int score = brood__load(&executor->score, relaxed);
 
-    if (executor->options.spin < 0 || brood__cpus < 2
-        || brood__load(&brood__busy.n, relaxed) > brood__cpus || score <= 0)
+    if (score <= 0 || !may_poll(executor)
+        || brood__load(&brood__busy.n, relaxed) > brood__cpus)
         return 0;
     for (;;) {
         int64_t now;
@@ -93,8 +108,7 @@ static int poll_for_work(brood__worker_t *worker)
 
 int brood__search_may_learn(brood__executor_t *executor)
 {
-    return brood__load(&executor->score, relaxed) <= 0 && brood__cpus > 1
-           && executor->options.spin >= 0;
+    return brood__load(&executor->score, relaxed) <= 0 && may_poll(executor);
 }
 
 void brood__search_learn(brood__executor_t *executor, int64_t asleep)
@@ -133,8 +147,7 @@ void brood__worker_found(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
 
-    worker->searching = 0;
-    brood__store(&executor->searching, 0, relaxed);
+    stop_searching(worker);
     brood__light_fence(&executor->inbox.fences);
     if (brood__load(&executor->watching, relaxed)
         || !brood__executor_has_room(executor))
@@ -157,12 +170,7 @@ void brood__worker_found(brood__worker_t *worker)
  * sleep. */
 void brood__worker_seek(brood__worker_t *worker, int alone)
 {
-    brood__executor_t *executor = worker->executor;
-    int none = 0;
-
     if (!alone)
-        brood__heavy_fence(&executor->inbox.fences);
-    if (!worker->searching
-        && brood__cas(&executor->searching, &none, 1, relaxed))
-        worker->searching = 1;
+        brood__heavy_fence(&worker->executor->inbox.fences);
+    (void)become_searcher(worker);
 }

@@ -85,7 +85,7 @@ static void a_sleep_that_polling_would_have_spared_is_a_success(void)
         int64_t asleep; /* ns; polling lasts 1000 */
         int score;
     } cases[] = {
-        { -5, 2 }, /* woken while it lay down */
+        { -5, 2 }, /* clocks of two CPUs may differ */
         { 999, 2 },
         { 1000, 0 },
     };
