@@ -11,10 +11,11 @@
 #define MOST_NS  80000 /* who took longer had to wait for a CPU too */
 #define UP       4
 #define DOWN     32
-#define REST     4  /* pauses between two polls */
-#define REST_MAX 32 /* ... of who follows a stream of results */
-#define RESULT   8  /* pauses that a result pays for */
-#define PER_LOOK 96 /* pauses between two looks at the clock */
+#define MOMENT   48 /* ns, about, between two polls */
+#define PAUSES   64 /* most that are a moment */
+#define REST_MAX 8  /* moments between two polls of who follows a stream */
+#define RESULT   2  /* moments that a result pays for */
+#define PER_LOOK 24 /* moments between two looks at the clock */
 #define PATIENT  16 /* most that successes can earn */
 #define RESTS    8  /* waits that are not polled after patience ran out */
 
@@ -24,11 +25,40 @@ int brood__cpus = 1;
 
 BROOD__THREAD_LOCAL unsigned brood__spin_needless;
 static BROOD__THREAD_LOCAL int tl_patience = PATIENT / 2;
-static BROOD__THREAD_LOCAL unsigned tl_rest = REST;
+static BROOD__THREAD_LOCAL unsigned tl_rest = 1; /* moments */
+static unsigned g_pauses = 1; /* of a moment; written once, at initialization */
+
+/* What BROOD__SPIN_SAMPLE pauses take, ns. */
+static int64_t measure_pauses(void)
+{
+    int64_t least = INT64_MAX;
+
+    for (int i = 0; i < 3; i++) { /* somebody else may have had the CPU */
+        const int64_t begun = brood__os_now();
+        int64_t ns;
+
+        for (int n = 0; n < BROOD__SPIN_SAMPLE; n++)
+            brood__pause();
+        ns = brood__os_now() - begun;
+        if (ns < least)
+            least = ns;
+    }
+    return least;
+}
 
 void brood__spin_init(void)
 {
     brood__cpus = (int)brood__os_cpus();
+    g_pauses = brood__spin_pauses(measure_pauses());
+}
+
+unsigned brood__spin_pauses(int64_t ns)
+{
+    const int64_t all = MOMENT * BROOD__SPIN_SAMPLE;
+
+    if (ns <= all / PAUSES)
+        return PAUSES;
+    return ns >= all ? 1 : (unsigned)((all + ns / 2) / ns);
 }
 
 /* An average that rises quickly and falls slowly stays where few wake-ups take
@@ -49,7 +79,7 @@ void brood__spin_learn(int64_t ns)
 /* Each look takes the line away from whoever is about to write it. */
 static int look_after_rest(int (*done)(void *baton), void *baton)
 {
-    for (unsigned i = 0; i < tl_rest; i++)
+    for (unsigned i = 0; i < tl_rest * g_pauses; i++)
         brood__pause();
     return done(baton);
 }
@@ -64,8 +94,8 @@ static int look_after_rest(int (*done)(void *baton), void *baton)
  */
 static void learn_rest(int looks)
 {
-    if (tl_rest > REST && brood__spin_needless < tl_rest / RESULT)
-        tl_rest = REST;
+    if (tl_rest > 1 && brood__spin_needless < tl_rest / RESULT)
+        tl_rest = 1;
     else if (looks == 1 && tl_rest < REST_MAX)
         tl_rest *= 2;
     brood__spin_needless = 0;

@@ -41,6 +41,13 @@ BROOD__INLINE int64_t brood__spin_limit(void)
     return brood__load(&brood__spin_ns, relaxed);
 }
 
+/* Between two polls a moment passes, in which whoever is about to write the line
+ * has it to himself. A pause of the CPU takes 10 to 50 ns (on Intel's processors
+ * 10 cycles before Skylake, 140 since: Optimization Reference Manual), so how many
+ * of them that is follows from what BROOD__SPIN_SAMPLE of them take. */
+#define BROOD__SPIN_SAMPLE 64
+unsigned brood__spin_pauses(int64_t ns);
+
 /* A thread that slept runs `ns` after somebody decided to wake it. */
 void brood__spin_learn(int64_t ns);
 

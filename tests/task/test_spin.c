@@ -88,6 +88,23 @@ static void only_a_stream_of_results_pays_for_long_rests(void)
     brood__cpus = cpus;
 }
 
+static void a_moment_is_as_many_pauses_as_it_has_room_for(void)
+{
+    static const struct {
+        int64_t ns; /* that 64 of them take */
+        unsigned pauses;
+    } table[] = {
+        { 0, 64 },      { 1, 64 },          { 48, 64 },       { 49, 63 },
+        { 64 * 11, 4 }, { 64 * 17, 3 },     { 64 * 24, 2 },   { 64 * 31, 2 },
+        { 64 * 33, 1 }, { 64 * 48 - 1, 1 }, { 64 * 1000, 1 }, { INT64_MAX, 1 },
+    };
+    size_t i;
+
+    CU_ASSERT_EQUAL_FATAL(BROOD__SPIN_SAMPLE, 64);
+    for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        CU_ASSERT_EQUAL(brood__spin_pauses(table[i].ns), table[i].pauses);
+}
+
 static int64_t learned_from(int64_t ns, int wakes)
 {
     for (int i = 0; i < wakes; i++)
@@ -123,6 +140,7 @@ static void its_time_follows_what_wake_ups_take(void)
 static const test_t tests[] = {
     TEST(polling_ends_with_success_or_with_its_time),
     TEST(only_a_stream_of_results_pays_for_long_rests),
+    TEST(a_moment_is_as_many_pauses_as_it_has_room_for),
     TEST(its_time_follows_what_wake_ups_take),
 };
 
