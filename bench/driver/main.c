@@ -5,9 +5,9 @@
  *
  * Every job is one process. A repetition runs all of them in a shuffled order,
  * so that all see the same weather. Before each it waits until the machine is
- * quiet; after each it looks how much CPU others took meanwhile, and a job that
- * was disturbed is run again at the end of the repetition: at most 4 times, and
- * the least disturbed counts. Once the repetition's share of the time is used
+ * quiet; after each it looks how much CPU others took meanwhile, and before and
+ * after how far apart the CPUs are. A job that was disturbed is run again at the
+ * end of the repetition: at most 4 times, and the least disturbed counts. Once the repetition's share of the time is used
  * up, nothing waits and nothing is run again.
  *
  * In C, so that it needs nothing but the compiler that built the rest; a shell
@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "figures.h"
+#include "line.h"
 #include "machine.h"
 #include "plan.h"
 #include "process.h"
@@ -41,6 +42,7 @@ typedef struct settings {
 typedef struct turn {
     const job *what;
     outcome best; /* text is NULL before the first attempt */
+    double line;  /* how far apart the CPUs were then, ns; 0: not measured */
     int attempts;
 } turn;
 
@@ -70,18 +72,25 @@ static void shuffle(turn *turns, int n, unsigned seed)
 }
 
 /* More than 6 % of a CPU, but not for less than three ticks of 10 ms. */
-static int was_disturbed(const outcome *result)
+static int had_others(const outcome *result)
 {
     return result->disturbed > 0.03
            && result->disturbed > 0.06 * result->seconds;
 }
 
-static int is_better(const outcome *a, const outcome *b)
+static int was_disturbed(const turn *self)
 {
-    if (a->ok != b->ok)
-        return a->ok;
-    return a->disturbed / (a->seconds + 0.05)
-           < b->disturbed / (b->seconds + 0.05);
+    return had_others(&self->best) || line_is_far(self->line);
+}
+
+static int is_better(const turn *a, const turn *b)
+{
+    if (a->best.ok != b->best.ok)
+        return a->best.ok;
+    if (line_is_far(a->line) != line_is_far(b->line))
+        return line_is_far(b->line);
+    return a->best.disturbed / (a->best.seconds + 0.05)
+           < b->best.disturbed / (b->best.seconds + 0.05);
 }
 
 static int scale_of(const settings *set, const job *what)
@@ -91,29 +100,38 @@ static int scale_of(const settings *set, const job *what)
     return set->quick && own < 100 ? 100 : own;
 }
 
+static double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 /* True: once more, later. */
 static int take_turn(const settings *set, turn *self, int hurry)
 {
-    outcome result;
+    turn now = *self;
 
     if (!hurry)
         machine_wait_quiet(1.0);
-    result = process_run(self->what, scale_of(set, self->what), set->timeout);
-    self->attempts++;
-    if (!self->best.text || is_better(&result, &self->best)) {
+    now.line = hurry ? 0 : line_measure();
+    now.best = process_run(self->what, scale_of(set, self->what), set->timeout);
+    if (!hurry)
+        now.line = larger(now.line, line_measure());
+    now.attempts++;
+    if (!self->best.text || is_better(&now, self)) {
         free(self->best.text);
-        self->best = result;
+        *self = now;
     } else {
-        free(result.text);
+        free(now.best.text);
+        self->attempts = now.attempts;
     }
     return !hurry && self->attempts < MOST_ATTEMPTS
-           && (!self->best.ok || was_disturbed(&self->best));
+           && (!self->best.ok || was_disturbed(self));
 }
 
 static void keep(const settings *set, turn *self)
 {
     const job *what = self->what;
-    const int disturbed = was_disturbed(&self->best);
+    const int disturbed = was_disturbed(self);
     int found = 0;
 
     if (self->best.ok)
@@ -126,9 +144,10 @@ static void keep(const settings *set, turn *self)
                 self->best.ok ? "no figures" : "failed or hung");
     }
     if (set->raw)
-        fprintf(set->raw, "# %s %s %d: %.2f s, disturbed %.2f s, %s\n%s",
+        fprintf(set->raw,
+                "# %s %s %d: %.2f s, disturbed %.2f s, line %.0f ns, %s\n%s",
                 what->who->name, what->workload, what->threads,
-                self->best.seconds, self->best.disturbed,
+                self->best.seconds, self->best.disturbed, self->line,
                 self->best.ok ? "ok" : "failed", self->best.text);
     free(self->best.text);
     self->best.text = NULL;
