@@ -118,5 +118,5 @@ double line_measure(void)
 
 int line_is_far(double ns)
 {
-    return ns > 2 * g_least;
+    return ns > 4 * g_least;
 }

@@ -11,7 +11,7 @@
  * within 2 ms; 0 where there is one CPU only. */
 double line_measure(void);
 
-/* True: more than twice the least that was ever measured. */
+/* True: more than four times the least that was ever measured. */
 int line_is_far(double ns);
 
 #endif /* BENCH_LINE_H */

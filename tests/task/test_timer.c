@@ -13,7 +13,7 @@ typedef struct alarm_t {
 
 static atomic_int g_rung;
 static int g_order[N];
-static door_t g_last;
+static door_t g_last, g_armed;
 static int g_expected; /* opens g_last */
 
 static void ring(brood__timer_t *timer)
@@ -32,25 +32,38 @@ static void expect(int n)
     door_init(&g_last);
 }
 
+/* One after the other: until all are armed, no other one rings. */
+static void hold(brood__timer_t *timer)
+{
+    (void)timer;
+    door_wait(&g_armed);
+}
+
 static void they_ring_in_the_order_of_their_deadlines(void)
 {
     static alarm_t alarms[N];
-    int64_t soon = brood__os_now() + 20000000;
+    static brood__timer_t first;
+    int64_t soon = brood__os_now() + 1000000;
     int i;
 
     expect(N);
+    door_init(&g_armed);
+    ASSERT_STATUS(APR_SUCCESS, brood__timer_arm(&first, soon - 1000000, hold));
     for (i = 0; i < N; i++) { /* 7 is prime to 500: each number once */
         alarms[i].number = i * 7 % N;
         ASSERT_STATUS(
             APR_SUCCESS,
             brood__timer_arm(&alarms[i].timer, soon + alarms[i].number, ring));
     }
+    door_open(&g_armed);
     door_wait(&g_last);
     CU_ASSERT(brood__os_now() >= soon + N - 1);
+    CU_ASSERT_FALSE(brood__timer_disarm(&first));
     for (i = 0; i < N; i++) {
         CU_ASSERT_EQUAL(g_order[i], i);
         CU_ASSERT_FALSE(brood__timer_disarm(&alarms[i].timer));
     }
+    door_fini(&g_armed);
     door_fini(&g_last);
 }
 
