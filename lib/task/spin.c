@@ -17,7 +17,8 @@
 #define RESULT   2  /* moments that a result pays for */
 #define PER_LOOK 24 /* moments between two looks at the clock */
 #define PATIENT  16 /* most that successes can earn */
-#define RESTS    8  /* waits that are not polled after patience ran out */
+#define SKIPS    8  /* waits that are not polled after patience ran out */
+#define MORE_MAX 64 /* ... and after those that are polled then, in vain */
 
 brood__busy_t brood__busy;
 atomic_llong brood__spin_ns = FIRST_NS;
@@ -25,6 +26,7 @@ int brood__cpus = 1;
 
 BROOD__THREAD_LOCAL unsigned brood__spin_needless;
 static BROOD__THREAD_LOCAL int tl_patience = PATIENT / 2;
+static BROOD__THREAD_LOCAL int tl_skips = SKIPS;
 static BROOD__THREAD_LOCAL unsigned tl_rest = 1; /* moments */
 static unsigned g_pauses = 1; /* of a moment; written once, at initialization */
 
@@ -101,18 +103,10 @@ static void learn_rest(int looks)
     brood__spin_needless = 0;
 }
 
-int brood__spin(int (*done)(void *baton), void *baton)
+static int poll_for(int64_t limit, int (*done)(void *baton), void *baton)
 {
     int64_t end = 0;
     int found = 0, looks = 0;
-
-    if (brood__cpus < 2 || brood__load(&brood__busy.n, relaxed) >= brood__cpus)
-        return 0;
-    if (tl_patience <= 0) {
-        if (++tl_patience <= 0)
-            return 0;
-        tl_patience = PATIENT / 4;
-    }
 
     /* Counted only when it takes longer than a handshake: counting moves a line
      * that every searcher reads. */
@@ -123,7 +117,7 @@ int brood__spin(int (*done)(void *baton), void *baton)
             int64_t now = brood__os_now();
 
             if (!end) {
-                end = now + brood__spin_limit();
+                end = now + limit;
                 brood__add(&brood__busy.n, 1, relaxed);
             } else if (now > end) {
                 break;
@@ -135,9 +129,43 @@ int brood__spin(int (*done)(void *baton), void *baton)
 
     if (found)
         learn_rest(looks);
-    if (found)
-        tl_patience += tl_patience < PATIENT;
-    else if ((tl_patience -= 2) <= 0)
-        tl_patience = -RESTS;
     return found;
+}
+
+/*
+ * Patience ran out some waits ago: does polling pay by now? Two threads that both
+ * sleep may have come to share a CPU. There wake-ups are cheap, so little would be
+ * polled for, and in vain, since who polls keeps the other one from running; the
+ * kernel takes them apart when it sees that. So this takes longer, and the longer
+ * it is in vain the less often it is tried.
+ */
+static int try_again(int (*done)(void *baton), void *baton)
+{
+    const int64_t limit = brood__spin_limit();
+
+    if (poll_for(limit > FIRST_NS ? limit : FIRST_NS, done, baton)) {
+        tl_patience = PATIENT / 4;
+        tl_skips = SKIPS;
+        return 1;
+    }
+    if (tl_skips < MORE_MAX)
+        tl_skips *= 2;
+    tl_patience = -tl_skips;
+    return 0;
+}
+
+int brood__spin(int (*done)(void *baton), void *baton)
+{
+    if (brood__cpus < 2 || brood__load(&brood__busy.n, relaxed) >= brood__cpus)
+        return 0;
+    if (tl_patience <= 0)
+        return ++tl_patience > 0 && try_again(done, baton);
+    if (poll_for(brood__spin_limit(), done, baton)) {
+        tl_patience += tl_patience < PATIENT;
+        return 1;
+    }
+    tl_patience -= 2;
+    if (tl_patience <= 0)
+        tl_patience = -tl_skips;
+    return 0;
 }

@@ -8,7 +8,7 @@
  * longer than a wake-up costs, and never when more of brood's threads are
  * runnable than there are CPUs: a spinner that holds the CPU of the one it
  * waits for makes things 25 times worse. Patience is learned: after failures a
- * thread polls only every few waits, a worker not until a sleep was short.
+ * thread polls ever fewer waits, a worker not until a sleep was short.
  *
  * What a wake-up costs is 5 us on one host and 50 on another, and more after a
  * long sleep than after a short one. So it is measured all the time, where it

@@ -42,6 +42,48 @@ static void polling_ends_with_success_or_with_its_time(void)
     CU_ASSERT_EQUAL(brood__load(&brood__busy.n, relaxed), busy);
 }
 
+/* Waits until one is polled, in vain. */
+static int waits_until_polled(void)
+{
+    int n = 0, left;
+
+    do {
+        left = INT32_MAX;
+        CU_ASSERT_FALSE(brood__spin(counts, &left));
+        n++;
+    } while (left == INT32_MAX);
+    return n;
+}
+
+static void succeed(void)
+{
+    int left = 1;
+
+    while (left > 0)
+        (void)brood__spin(counts, &left);
+}
+
+static void who_polls_in_vain_polls_ever_fewer_waits(void)
+{
+    static const int expected[] = { 9, 17, 33, 65, 65, 65 };
+    const int cpus = brood__cpus;
+    size_t i, round;
+
+    brood__cpus = 1 << 20;
+    for (round = 0; round < 2; round++) {
+        int n;
+
+        succeed();
+        while ((n = waits_until_polled()) == 1) /* until its patience ends */
+            ;
+        for (i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+            CU_ASSERT_EQUAL(n, expected[i]);
+            n = waits_until_polled();
+        }
+    }
+    brood__cpus = cpus;
+}
+
 /* A wait is counted among the busy after so many pauses, so the looks until then
  * tell how long it rests between them. */
 typedef struct looker_t {
@@ -79,6 +121,7 @@ static void only_a_stream_of_results_pays_for_long_rests(void)
     int often;
 
     brood__cpus = 1 << 20;
+    succeed();
     (void)looks_after(0);
     often = looks_after(0);
     CU_ASSERT(looks_after(100) * 4 < often);
@@ -139,6 +182,7 @@ static void its_time_follows_what_wake_ups_take(void)
 
 static const test_t tests[] = {
     TEST(polling_ends_with_success_or_with_its_time),
+    TEST(who_polls_in_vain_polls_ever_fewer_waits),
     TEST(only_a_stream_of_results_pays_for_long_rests),
     TEST(a_moment_is_as_many_pauses_as_it_has_room_for),
     TEST(its_time_follows_what_wake_ups_take),
