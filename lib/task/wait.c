@@ -38,6 +38,7 @@ _Static_assert(offsetof(wait_t, few[1]) <= BROOD__LINE, "of one line");
 typedef struct set_t {
     brood_future_t *const *futures;
     apr_size_t n;
+    apr_size_t all; /* for how many from the first on to sleep, if for more */
 } set_t;
 
 static apr_status_t read_result(brood_future_t *future, void **value);
@@ -63,7 +64,7 @@ BROOD__INLINE int was_settled(brood_future_t *future)
 apr_status_t brood__future_wait_until(brood_future_t *future, int64_t deadline,
                                       int uninterruptible)
 {
-    set_t set = { &future, 1 };
+    set_t set = { &future, 1, 0 };
 
     if (was_settled(future))
         return APR_SUCCESS;
@@ -172,10 +173,12 @@ apr_status_t brood_future_wait_all(brood_future_t *const *futures, apr_size_t n,
         return rv;
     deadline = timeout > 0 ? brood__deadline(timeout) : -1;
     for (i = 0; i < n; i++) {
+        set_t set = { &futures[i], 1, 0 };
+
         if (was_settled(futures[i]))
             continue;
-        rv = timeout == 0 ? APR_TIMEUP
-                          : brood__future_wait_until(futures[i], deadline, 0);
+        set.all = brood__wait_at_once(n - i);
+        rv = timeout == 0 ? APR_TIMEUP : wait_any(&set, deadline, 0);
         if (rv != APR_SUCCESS)
             return rv;
     }
@@ -186,7 +189,7 @@ apr_status_t brood_future_wait_any(brood_future_t *const *futures, apr_size_t n,
                                    apr_size_t *index,
                                    apr_interval_time_t timeout)
 {
-    set_t set = { futures, n };
+    set_t set = { futures, n, 0 };
     apr_status_t rv;
     apr_size_t i;
 
@@ -225,6 +228,8 @@ static apr_status_t wait_any(const set_t *set, int64_t deadline,
         return APR_SUCCESS;
     if (any_settled((void *)set) || poll_for(set, ops->spins))
         return APR_SUCCESS;
+    if (set->all > 1)
+        return brood__wait_for_all(set->futures, set->all, deadline);
     if (set->n > ON_STACK) {
         watchers = brood__alloc(set->n * sizeof(*watchers));
         if (!watchers)

@@ -13,16 +13,6 @@ typedef struct later_t {
     brood_future_t *waits; /* settle when somebody listens to this one */
 } later_t;
 
-static int is_listened_to(brood_future_t *future)
-{
-    int listened;
-
-    brood__future_lock(future);
-    listened = future->waiters != NULL;
-    brood__future_unlock(future);
-    return listened;
-}
-
 static void *settles_later(void *baton)
 {
     later_t *later = baton;

@@ -57,6 +57,16 @@ BROOD__INLINE void stop(brood_thread_manager_t *manager)
                   brood_thread_manager_stop(manager, BROOD_STOP_DRAIN, -1));
 }
 
+BROOD__INLINE int is_listened_to(brood_future_t *future)
+{
+    int listened;
+
+    brood__future_lock(future);
+    listened = future->waiters != NULL;
+    brood__future_unlock(future);
+    return listened;
+}
+
 BROOD__INLINE apr_status_t returns_baton(void *baton, void **result)
 {
     *result = baton;
