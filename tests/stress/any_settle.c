@@ -70,11 +70,28 @@ static void *waits_too(void *baton)
     return NULL;
 }
 
+/* Its time is mostly over before they are settled, at times just then. */
+static void *waits_for_all(void *baton)
+{
+    round_t *round = baton;
+    apr_interval_time_t timeout = 1;
+    apr_status_t rv;
+
+    do {
+        rv = brood_future_wait_all(round->future, N, timeout);
+        scribble();
+        timeout = timeout % 40 + 1;
+    } while (rv == APR_TIMEUP);
+    if (rv != APR_SUCCESS)
+        brood__add(&round->strange, 1, relaxed);
+    return NULL;
+}
+
 static void play(unsigned rounds)
 {
     while (rounds-- > 0) {
         round_t round = { .next = 0 };
-        pthread_t settler[2], waiter;
+        pthread_t settler[2], waiter[2];
         brood_future_t *task, *all;
         int i;
 
@@ -85,15 +102,17 @@ static void play(unsigned rounds)
         }
         ASSERT_STATUS(APR_SUCCESS, brood_future_all(&all, round.future, N));
         task = submit(pool(), waits_for_any, &round, NULL);
-        pthread_create(&waiter, NULL, waits_too, &round);
+        pthread_create(&waiter[0], NULL, waits_too, &round);
+        pthread_create(&waiter[1], NULL, waits_for_all, &round);
         for (i = 0; i < 2; i++)
             pthread_create(&settler[i], NULL, settles, &round);
         turnstile_pass(&round.ready);
         ASSERT_STATUS(APR_SUCCESS, brood_future_wait(all, -1));
         ASSERT_STATUS(APR_SUCCESS, brood_future_get(task, NULL, -1));
-        pthread_join(waiter, NULL);
-        for (i = 0; i < 2; i++)
+        for (i = 0; i < 2; i++) {
+            pthread_join(waiter[i], NULL);
             pthread_join(settler[i], NULL);
+        }
         CU_ASSERT_EQUAL(brood__load(&round.strange, relaxed), 0);
         for (i = 0; i < N; i++)
             brood_future_release(round.future[i]);
