@@ -4,13 +4,15 @@
  * clients.c: the connections, watched for what evhttp does not tell.
  *
  *     IDLE --(1)--> READING --(2)--> ANSWERING --(3)--> IDLE
- *                      |
- *                      `--(4)--> 408, closed
+ *                      |  ^                      |
+ *                      |  `---------(4)----------'
+ *                      `--(5)--> 408, closed
  *
  *   (1) bytes arrived, see bytes_came(): the deadline runs.
  *   (2) evhttp called us, or answered by itself, see bytes_leave().
  *   (3) the answer has left.
- *   (4) the deadline.
+ *   (4) the same, and bytes of the next request are there.
+ *   (5) the deadline.
  *
  * Whatever the state, the client closes when its connection does.
  */
@@ -34,7 +36,7 @@ typedef struct client_t {
     struct bufferevent *stream;
     struct event *deadline;
     enum { IDLE, READING, ANSWERING } state;
-    apr_time_t since; /* READING: its first byte */
+    apr_time_t since; /* READING: when that began */
 } client_t;
 
 /* One shop per process, on one loop's thread. */
@@ -102,7 +104,7 @@ static void gone(struct evhttp_connection *connection, void *baton)
     }
 }
 
-/* (4) Closing is all that evhttp does about a slow client; tell it why. */
+/* (5) Closing is all that evhttp does about a slow client; tell it why. */
 static void too_slow(evutil_socket_t fd, short what, void *baton)
 {
     static const char text[] = "HTTP/1.1 408 Request Timeout\r\n"
@@ -168,13 +170,15 @@ static void bytes_leave(struct evbuffer *out,
     metrics_request(ROUTE_OTHER, code, apr_time_now() - client->since);
 }
 
-/* (3) */
+/* (3), (4) */
 static void answer_left(struct evhttp_request *request, void *baton)
 {
     client_t *client = baton;
 
     (void)request;
     client->state = IDLE;
+    if (evbuffer_get_length(bufferevent_get_input(client->stream)))
+        start_reading(client);
 }
 
 /* The first bytes of a connection. evhttp made itself the baton of the stream's
