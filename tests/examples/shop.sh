@@ -36,7 +36,7 @@ find_url() {
 
 open_shop() { # open_shop <option>...
     : >"$tmp/out"
-    "$shop" -p 0 -s 1 -d "$database" "$@" >"$tmp/out" 2>>"$tmp/log" &
+    "$shop" -p 0 -s 60 -d "$database" "$@" >"$tmp/out" 2>>"$tmp/log" &
     shop_pid=$!
     url=
     until_true 300 find_url
@@ -317,7 +317,8 @@ clean_log() {
     ! LC_ALL=C grep -q '[^ -~]' "$tmp/log"
 }
 
-# Too slow after a second. What was sent, the answer, and that it is closed.
+# Too slow after a second, with -s 1. What was sent, the answer, and that it is
+# closed.
 slow() { # slow <raw|drip> <printf format>
     # shellcheck disable=SC2059
     printf "$2" | "$client" "$1" "$port" >"$tmp/raw"
@@ -479,6 +480,9 @@ a_port_in_use() {
 probe_shop() {
     awk 'BEGIN { for (i = 0; i < 70000; i++) printf " " }' >"$tmp/seventy"
     arguments
+    open_shop -s 1
+    slow_clients
+    expect "it closes after slow clients" close_shop
     open_shop
     expect "a port in use" a_port_in_use
     routes
@@ -486,7 +490,6 @@ probe_shop() {
     bad_orders
     big_bodies
     bad_http
-    slow_clients
     expect "two requests at once" two_at_once
     expect "16 customers place 25 orders each" many_orders
     expect "no transaction left its thread" no_thread_was_left

@@ -6,12 +6,9 @@
 
 #include <stdio.h>
 
-#include <apr_time.h>
-
 #include "base/alloc.h"
+#include "os/os.h"
 #include "support/support.h"
-
-#define LONGEST APR_USEC_PER_SEC
 
 static unsigned grown(const leaks_t *before, const leaks_t *now,
                       unsigned keeps);
@@ -25,16 +22,16 @@ void leaks_count(leaks_t *leaks)
     leaks->descriptors = platform_descriptors();
 }
 
-unsigned leaks_find(const leaks_t *before, unsigned keeps, char *text,
-                    unsigned len)
+unsigned leaks_find(const leaks_t *before, unsigned keeps, unsigned seconds,
+                    char *text, unsigned len)
 {
-    const apr_time_t begun = apr_time_now();
+    const int64_t end = brood__os_now() + seconds * INT64_C(1000000000);
     leaks_t now;
     unsigned kind;
     int late;
 
     for (;;) {
-        late = apr_time_now() - begun >= LONGEST;
+        late = brood__os_now() >= end;
         leaks_count(&now);
         kind = grown(before, &now, keeps);
         if (!kind || late)

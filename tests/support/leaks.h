@@ -13,10 +13,10 @@ typedef struct leaks_t {
 
 void leaks_count(leaks_t *leaks);
 
-/* Wait up to a second (a thread that was joined may still be leaving) until
- * no more is there than `before`. Returns the first kind that grew, as one of
+/* Wait up to `seconds` (a thread that was joined may still be leaving) until no
+ * more is there than `before`. Returns the first kind that grew, as one of
  * KEEPS_*, and tells it in `text`; 0 if none did. Kinds in `keeps` may grow. */
-unsigned leaks_find(const leaks_t *before, unsigned keeps, char *text,
-                    unsigned len);
+unsigned leaks_find(const leaks_t *before, unsigned keeps, unsigned seconds,
+                    char *text, unsigned len);
 
 #endif /* BROOD_TESTS_LEAKS_H */

@@ -261,12 +261,13 @@ static void begin_test(void)
 static void end_test(void)
 {
     const test_t *test = g_running[g_done];
+    const unsigned patience = g_timeout / 4 + 1;
     char text[100];
 
     limit_time(test->name); /* the tear-down has a limit of its own */
     apr_pool_destroy(test_pool);
     test_pool = NULL;
-    if (leaks_find(&g_before, test->keeps, text, sizeof(text)))
+    if (leaks_find(&g_before, test->keeps, patience, text, sizeof(text)))
         CU_assertImplementation(CU_FALSE, 0, text, test->name, "", CU_FALSE);
 }
 
