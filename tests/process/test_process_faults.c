@@ -118,7 +118,6 @@ static void why_a_worker_cannot_be_started_is_logged(void)
 {
     brood_process_manager_options_t o = OPTIONS;
     brood_process_manager_t *m;
-    brood_future_t *future;
     char text[100];
 
     if (test_variant)
@@ -128,9 +127,9 @@ static void why_a_worker_cannot_be_started_is_logged(void)
     o.crash_limit = 3;
     m = process_manager(&o);
     process_listen();
-    future = process_submit(m, "exit", "1");
-    brood__fault_all(BROOD__FAULT_PROCESS);
-    ASSERT_STATUS(BROOD_EWORKERDIED, process_end(future));
+    brood__fault_all(BROOD__FAULT_PROCESS); /* the worker is there already */
+    ASSERT_STATUS(BROOD_EWORKERDIED,
+                  process_end(process_submit(m, "exit", "1")));
     (void)brood_process_manager_submit(NULL, m, "echo", "x", 1, NULL);
     process_heard(brood_strerror(APR_EAGAIN, text, sizeof(text)));
     brood__fault_at(BROOD__FAULT_PROCESS, 0);
@@ -189,18 +188,26 @@ static void a_large_result_that_cannot_be_read_harms_no_other(void)
     brood_process_manager_options_t o = OPTIONS;
     brood_process_manager_t *m;
     unsigned n = 0, failed = 0;
+    file_door_t door;
     apr_status_t rv;
+    char go[220];
     int pending, i;
 
     o.max_workers = 1;
     m = process_manager(&o);
-    do {
+    file_door_init(&door, "armed");
+    (void)snprintf(go, sizeof(go), "%s.go", door.path);
+    do { /* the result is not there before its reading is to fail */
+        brood_future_t *before = process_submit(m, "hold", door.path);
         brood_future_t *future = process_submit(m, "flood", "2000000");
 
         brood__fault_at(BROOD__FAULT_MEMORY, ++n);
+        file_door_open(go);
         rv = process_end(future);
         pending = brood__fault_pending(BROOD__FAULT_MEMORY);
         brood__fault_at(BROOD__FAULT_MEMORY, 0);
+        ASSERT_STATUS(APR_SUCCESS, process_end(before));
+        file_door_fini(&door);
         CU_ASSERT(rv == APR_SUCCESS || rv == APR_ENOMEM);
         failed += rv == APR_ENOMEM;
         for (i = 0; i < 5; i++)

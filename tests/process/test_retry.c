@@ -35,6 +35,7 @@ static void sleep_counted(brood__os_watcher_t *watcher, int64_t timeout);
 
 static atomic_int g_failures; /* sends of blocks that are still to fail */
 static atomic_int g_failed;
+static atomic_llong g_failed_at; /* the last one */
 static atomic_int g_naps;     /* sleeps of the supervisor that end by the clock,
                                   after the first failure and before the last */
 static atomic_llong g_sleeps; /* how long it is to sleep; -1: for ever */
@@ -49,14 +50,23 @@ static apr_status_t send_or_fail(brood__os_handle_t end,
         || brood__load(&g_failures, relaxed) <= 0)
         return brood__os_channel_send(end, message, handle);
     brood__sub(&g_failures, 1, relaxed);
+    brood__store(&g_failed_at, brood__os_now(), relaxed);
     brood__add(&g_failed, 1, relaxed);
     return APR_ENOMEM;
 }
 
+/* As long as it has to; not at all, if that time is over already. */
+static int is_nap(int64_t timeout)
+{
+    return timeout
+               ? timeout > 0 && timeout <= RETRY
+               : brood__os_now() - brood__load(&g_failed_at, relaxed) >= RETRY;
+}
+
 static void sleep_counted(brood__os_watcher_t *watcher, int64_t timeout)
 {
-    if (timeout > 0 && timeout <= RETRY && brood__load(&g_failed, relaxed)
-        && brood__load(&g_failures, relaxed))
+    if (brood__load(&g_failed, relaxed) && brood__load(&g_failures, relaxed)
+        && is_nap(timeout))
         brood__add(&g_naps, 1, relaxed);
     brood__store(&g_sleeps, timeout, relaxed);
     brood__add(&g_n_sleeps, 1, release);

@@ -78,6 +78,8 @@ static void misbehave(const char *what)
 
 /* ---- in the host ------------------------------------------------------------ */
 
+static atomic_int g_impatient; /* how a worker ended is to be said soon */
+
 static brood_process_manager_t *workers_until(int n, int crash_limit)
 {
     brood_process_manager_options_t o = OPTIONS;
@@ -135,7 +137,6 @@ static void a_stopped_server_keeps_nobody_waiting(void)
     pid_t stopped;
     int i, code = 0, number = 0;
 
-    brood__server_patience = FOR_EVER;
     m = workers(2);
     future = begin_to_die(m, &door);
     stopped = stop_the_server(m);
@@ -172,7 +173,6 @@ static void other_managers_do_not_notice(void)
     ASSERT_STATUS_FATAL(APR_SUCCESS,
                         brood_process_manager_get(&other, "other", 0));
     ASSERT_STATUS_FATAL(APR_SUCCESS, brood_process_manager_start(other, &o));
-    brood__server_patience = FOR_EVER;
     m = workers(2);
     future = begin_to_die(m, &door);
     stopped = stop_the_server(m);
@@ -194,16 +194,16 @@ static void a_server_that_gives_no_answer_is_replaced(void)
     pid_t stopped;
     int code, number;
 
-    brood__server_patience = NOT_LONG;
     m = workers(2);
     future = begin_to_die(m, &door);
     stopped = stop_the_server(m);
+    brood__store(&g_impatient, 1, relaxed);
     die(&door);
     ASSERT_STATUS(BROOD_EWORKERDIED, brood_future_get(future, NULL, -1));
     ASSERT_STATUS(BROOD_ENOTFOUND,
                   brood_future_worker_exit(future, &code, &number));
     (void)brood_future_release(future);
-    brood__server_patience = FOR_EVER;
+    brood__store(&g_impatient, 0, relaxed);
     CU_ASSERT_NOT_EQUAL(process_number(m, "server", ""), (long)stopped);
     WAIT_UNTIL(process_is_gone(stopped));
     file_door_fini(&door);
@@ -237,12 +237,15 @@ static void a_stopped_server_can_be_stopped_and_killed(void)
     int how;
 
     for (how = 0; how < 6; how++) {
-        brood_process_manager_t *m;
+        brood_process_manager_t *m = workers(2);
+        brood_stats_t stats = BROOD_STATS_INIT;
         brood_future_t *future = NULL;
         file_door_t door;
 
-        brood__server_patience = how < 4 ? NOT_LONG : FOR_EVER;
-        m = workers(2);
+        do /* no other is to be made by a server that is stopped */
+            (void)brood_process_manager_stats(m, &stats);
+        while (stats.idle < 2);
+        brood__store(&g_impatient, how < 4, relaxed);
         if (how & 1)
             future = begin_to_die(m, &door);
         (void)stop_the_server(m);
@@ -280,12 +283,18 @@ static void a_server_that_cannot_fork_is_asked_again(void)
 
 static atomic_int g_too_late; /* nothing is sent before the server has ended */
 
+/* With little patience nobody is asked for a worker: to make one, a server that
+ * is not stopped takes as long as it needs. */
 static apr_status_t send_in_time(brood__os_handle_t end,
                                  const brood__os_message_t *message,
                                  brood__os_handle_t handle)
 {
     if (brood__load(&g_too_late, relaxed))
         (void)brood__os_channel_wait(end, -1);
+    brood__server_patience = message->what == BROOD__WIRE_EXIT
+                                     && brood__load(&g_impatient, relaxed)
+                                 ? NOT_LONG
+                                 : FOR_EVER;
     return brood__os_channel_send(end, message, handle);
 }
 
@@ -345,15 +354,15 @@ static void a_server_that_gave_no_answer_is_told_of(void)
     brood_future_t *future;
     file_door_t door;
 
-    brood__server_patience = NOT_LONG;
     m = workers_until(2, 1);
     future = begin_to_die(m, &door);
     (void)stop_the_server(m);
     process_listen();
+    brood__store(&g_impatient, 1, relaxed);
     die(&door);
     ASSERT_STATUS(BROOD_EWORKERDIED, process_end(future));
     process_heard("; their fork server did not answer;");
-    brood__server_patience = FOR_EVER;
+    brood__store(&g_impatient, 0, relaxed);
     file_door_fini(&door);
     process_stop(m);
 }
