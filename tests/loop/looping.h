@@ -170,9 +170,8 @@ BROOD__UNUSED static void repeat(const test_t *tests, size_t n)
         for (i = 0; i < n - 1; i++)
             tests[i].run();
     }
-    for (round = 0; brood__alloc_live() >= settled + ROUNDS && round < 5000;)
-        test_pause((unsigned)++round + 100); /* the collector has to come by */
-    CU_ASSERT(brood__alloc_live() < settled + ROUNDS);
+    /* The collector and threads that leave have to come by. */
+    WAIT_UNTIL(brood__alloc_live() < settled + ROUNDS);
 }
 
 /* ---- warming up ----------------------------------------------------------- */
