@@ -131,9 +131,12 @@ typedef struct occupied_t {
 static inline void occupy_more(occupied_t *all, brood_affinity_pool_t *pool,
                                atomic_int *refuse, apr_status_t why)
 {
+    census_t census;
+
+    /* A thread that served a context is busy until it has left that. */
+    WAIT_UNTIL((census = census_of(pool)).busy == all->n && !census.leased);
     while (all->n < 8) {
         call_t *call = &all->calls[all->n];
-        census_t census;
         brood_future_t *future;
 
         *call = (call_t){ .hold = &all->hold };
@@ -166,6 +169,19 @@ static inline void vacate(occupied_t *all)
     while (all->n > 0)
         ASSERT_STATUS(APR_SUCCESS, finish(all->futures[--all->n]));
     door_fini(&all->hold);
+}
+
+/* Threads start again. One that could not may still be on its way to tell, and
+ * tells it to whoever waits for a thread by then. */
+static inline void run_when_threads_start(brood_affinity_pool_t *pool,
+                                          const char *context, call_t *call)
+{
+    brood_future_t *future = NULL;
+
+    WAIT_UNTIL(
+        brood_affinity_pool_submit(&future, pool, context, run_call, call, NULL)
+        != APR_EGENERAL);
+    ASSERT_STATUS(APR_SUCCESS, finish(future));
 }
 
 #define HOARDERS 40

@@ -225,8 +225,6 @@ static void hooks_run_once_a_thread_whatever_it_serves(void)
     ASSERT_STATUS(APR_SUCCESS,
                   brood_affinity_pool_shutdown(pool, BROOD_STOP_DRAIN, -1));
     CU_ASSERT_EQUAL(atomic_load(&hooks.alone), 0);
-    CU_ASSERT(atomic_load(&hooks.starts) >= 1
-              && atomic_load(&hooks.starts) <= 20);
     CU_ASSERT_EQUAL(atomic_load(&hooks.exits), atomic_load(&hooks.starts));
     CU_ASSERT_EQUAL(atomic_load(&hooks.ends), 20);
 }
@@ -282,13 +280,18 @@ static void a_failing_start_hook_is_told_to_who_needed_the_thread(void)
     ASSERT_STATUS(APR_EGENERAL, finish(submit(pool, NULL, &call)));
     atomic_store(&hooks.fail, 0);
 
-    /* Also when others live but are busy. */
+    /* Also when others live but are busy; one more may be on its way. */
     occupy(&all, pool, &hooks.fail, APR_EGENERAL);
-    ASSERT_STATUS(APR_EGENERAL, brood_affinity_pool_submit(
-                                    &future, pool, "a", run_call, &call, NULL));
+    while (brood_affinity_pool_submit(&future, pool, "a", run_call, &call, NULL)
+           != APR_EGENERAL) {
+        ASSERT_STATUS_FATAL(APR_SUCCESS, finish(future));
+        ASSERT_STATUS(APR_SUCCESS, brood_affinity_pool_release(pool, "a"));
+        call.thread = 0;
+        occupy_more(&all, pool, &hooks.fail, APR_EGENERAL);
+    }
     CU_ASSERT_EQUAL(call.thread, 0);
     atomic_store(&hooks.fail, 0);
-    ASSERT_STATUS(APR_SUCCESS, finish(submit(pool, "a", &call)));
+    run_when_threads_start(pool, "a", &call);
     vacate(&all);
     ASSERT_STATUS(APR_SUCCESS,
                   brood_affinity_pool_shutdown(pool, BROOD_STOP_DRAIN, -1));

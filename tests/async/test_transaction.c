@@ -92,7 +92,6 @@ static void a_failing_on_begin_opens_nothing(void)
     brood_transaction_t *tx = (brood_transaction_t *)&bank;
     int i;
 
-    options.begin_timeout = -1;
     for (i = 0; i < 10; i++) {
         ASSERT_STATUS(APR_EGENERAL, brood_transaction_begin(&tx, &options));
         CU_ASSERT_PTR_NULL(tx);
