@@ -24,6 +24,7 @@ static brood__worker_t *get_record(brood__executor_t *executor)
 static void refuse_all(brood__executor_t *executor,
                        apr_status_t status) BROOD__NO_ANALYSIS;
 static void hand_over(brood__worker_t *worker, int alone) BROOD__NO_ANALYSIS;
+static void relieve(brood__worker_t *worker) BROOD__NO_ANALYSIS;
 static void put_back(brood__worker_t *worker) BROOD__NO_ANALYSIS;
 
 apr_status_t brood__executor_spawn(brood__executor_t *executor, int watching)
@@ -110,6 +111,7 @@ void brood__worker_leave(brood__worker_t *worker, apr_status_t start_status)
     brood__lock(&executor->lock);
     if (worker->state != BROOD__WORKER_LEAVING)
         brood__worker_dismiss(worker);
+    relieve(worker);
     alone = executor->n_threads == 0;
     if (alone)
         brood__or(&executor->inbox.rare, BROOD__RARE_NOBODY, relaxed);
@@ -136,7 +138,8 @@ void brood__worker_leave(brood__worker_t *worker, apr_status_t start_status)
         brood__executor_check(executor); /* nobody else may be left to */
 }
 
-/* There is nobody who could run what is queued, and the world says why. */
+/* There is nobody who could run what is queued, and the world says why. Meanwhile
+ * others may submit again, and get a worker. */
 static void refuse_all(brood__executor_t *executor, apr_status_t status)
 {
     executor->start_status = status;
@@ -221,15 +224,23 @@ static brood__worker_t *get_record(brood__executor_t *executor)
     return worker;
 }
 
+/* From now on nobody relies on it. */
+static void relieve(brood__worker_t *worker)
+{
+    brood__executor_t *executor = worker->executor;
+
+    if (executor->sentinel != worker)
+        return;
+    executor->sentinel = NULL;
+    brood__store(&executor->watching, 0, relaxed);
+}
+
 static void put_back(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
 
     brood__worker_deactivate(worker);
-    if (executor->sentinel == worker) {
-        executor->sentinel = NULL;
-        brood__store(&executor->watching, 0, relaxed);
-    }
+    relieve(worker);
     if (worker->state == BROOD__WORKER_LEAVING)
         executor->n_leaving--;
     worker->state = BROOD__WORKER_FREE;
