@@ -110,6 +110,8 @@ static int take_turn(const settings *set, turn *self, int hurry)
 {
     turn now = *self;
 
+    if (hurry && self->attempts) /* what it has must do */
+        return 0;
     if (!hurry)
         machine_wait_quiet(1.0);
     now.line = hurry ? 0 : line_measure();

@@ -143,7 +143,8 @@ BROOD_API apr_status_t brood_future_take(brood_future_t *future, void **value);
 
 /**
  * Wait until all of several futures are settled, however they went. A thread that
- * runs no task sleeps once for many of them, not for one after the other.
+ * runs no task sleeps once for many that run in this process, not for one after
+ * the other.
  *
  * @param futures the futures; the same one may stand in it twice.
  * @param n       how many; 0 is APR_SUCCESS at once.

@@ -48,7 +48,8 @@ typedef struct brood_watchdog_options_t {
     apr_interval_time_t task_warning; /**< a task of a thread manager runs this
                                            long; default never */
     apr_interval_time_t wait_warning; /**< a wait without a timeout lasts this
-                                           long; default 30 s */
+                                           long, one for all of several futures
+                                           as a whole; default 30 s */
 } brood_watchdog_options_t;
 
 /** Initializer for brood_watchdog_options_t. */

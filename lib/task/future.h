@@ -258,13 +258,13 @@ apr_status_t brood__futures_check(brood_future_t *const *futures, apr_size_t n);
 
 /* ---- waiting ----------------------------------------------------------- */
 
-/* For how many of n futures the calling thread or coroutine may sleep at once
- * rather than for one after the other: 1 where tasks run, whose waits others have
- * to be able to follow. */
-apr_size_t brood__wait_at_once(apr_size_t n);
+/* For how many of n futures the calling thread or coroutine may sleep at once, at
+ * most, rather than for one after the other: 1 where tasks run, whose waits others
+ * have to be able to follow. */
+apr_size_t brood__wait_at_once(brood_future_t *const *futures, apr_size_t n);
 
-/* Do so. APR_SUCCESS: all are settled, or the first few of them where there is no
- * memory for more; or APR_TIMEUP. */
+/* Do so. APR_SUCCESS: all are settled, or as many of the first as it could sleep
+ * for; or APR_TIMEUP. */
 apr_status_t brood__wait_for_all(brood_future_t *const *futures, apr_size_t n,
                                  int64_t deadline);
 

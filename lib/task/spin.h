@@ -4,8 +4,8 @@
  * spin.h: when polling for a moment is cheaper than sleeping.
  *
  * Waking a sleeping thread costs microseconds on both sides, a handshake
- * through a shared line a tenth of one. So whoever waits polls first, never
- * longer than a wake-up costs, and never when more of brood's threads are
+ * through a shared line a tenth of one. So whoever waits polls first, no longer
+ * than a wake-up costs (but see try_again()), and never when more of brood's threads are
  * runnable than there are CPUs: a spinner that holds the CPU of the one it
  * waits for makes things 25 times worse. Patience is learned: after failures a
  * thread polls ever fewer waits, a worker not until a sleep was short.
@@ -42,7 +42,7 @@ BROOD__INLINE int64_t brood__spin_limit(void)
 }
 
 /* Between two polls a moment passes, in which whoever is about to write the line
- * has it to himself. A pause of the CPU takes 10 to 50 ns (on Intel's processors
+ * has it to himself. A pause of the CPU takes 3 to 50 ns (on Intel's processors
  * 10 cycles before Skylake, 140 since: Optimization Reference Manual), so how many
  * of them that is follows from what BROOD__SPIN_SAMPLE of them take. */
 #define BROOD__SPIN_SAMPLE 64

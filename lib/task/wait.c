@@ -177,7 +177,7 @@ apr_status_t brood_future_wait_all(brood_future_t *const *futures, apr_size_t n,
 
         if (was_settled(futures[i]))
             continue;
-        set.all = brood__wait_at_once(n - i);
+        set.all = brood__wait_at_once(&futures[i], n - i);
         rv = timeout == 0 ? APR_TIMEUP : wait_any(&set, deadline, 0);
         if (rv != APR_SUCCESS)
             return rv;

@@ -38,24 +38,24 @@ _Static_assert(sizeof(member_t) <= BROOD__PER_FUTURE, "their size may wrap");
 
 static void one_settled(brood__waiter_t *self, brood_future_t *future);
 
-apr_size_t brood__wait_at_once(apr_size_t n)
+apr_size_t brood__wait_at_once(brood_future_t *const *futures, apr_size_t n)
 {
-    if (n < 2 || brood__place() != &brood__place_plain || brood__self.now.task)
+    if (n < 2 || futures[0]->fn == brood__elsewhere
+        || brood__place() != &brood__place_plain || brood__self.now.task)
         return 1;
     return n < MOST ? n : MOST;
 }
 
-/* How many are enlisted; the others are settled. */
+/* How many are enlisted: those that are not settled, up to the first whose process
+ * is to be watched for it by whoever waits. */
 static apr_size_t enlist(group_t *group, member_t *members,
                          brood_future_t *const *futures, apr_size_t n)
 {
     apr_size_t listed = 0, i;
 
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < n && futures[i]->fn != brood__elsewhere; i++) {
         member_t *member = &members[listed];
 
-        if (futures[i]->fn == brood__elsewhere)
-            (void)brood__elsewhere_sleep(futures[i]);
         member->waiter.fire = one_settled;
         member->waiter.keeps = 1; /* the caller's reference */
         member->future = futures[i];
