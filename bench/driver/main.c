@@ -7,8 +7,9 @@
  * so that all see the same weather. Before each it waits until the machine is
  * quiet; after each it looks how much CPU others took meanwhile, and before and
  * after how far apart the CPUs are. A job that was disturbed is run again at the
- * end of the repetition: at most 4 times, and the least disturbed counts. Once the repetition's share of the time is used
- * up, nothing waits and nothing is run again.
+ * end of the repetition: at most 4 times, and the least disturbed counts. Once
+ * the repetition's share of the time is used up, nothing waits and nothing is run
+ * again.
  *
  * In C, so that it needs nothing but the compiler that built the rest; a shell
  * can neither read a child's CPU time precisely nor sleep for 50 ms portably.

@@ -5,9 +5,9 @@
  *
  * Waking a sleeping thread costs microseconds on both sides, a handshake
  * through a shared line a tenth of one. So whoever waits polls first, no longer
- * than a wake-up costs (but see try_again()), and never when more of brood's threads are
- * runnable than there are CPUs: a spinner that holds the CPU of the one it
- * waits for makes things 25 times worse. Patience is learned: after failures a
+ * than a wake-up costs (but see try_again()), and never when more of brood's
+ * threads are runnable than there are CPUs: a spinner that holds the CPU of the
+ * one it waits for makes things 25 times worse. Patience is learned: after failures a
  * thread polls ever fewer waits, a worker not until a sleep was short.
  *
  * What a wake-up costs is 5 us on one host and 50 on another, and more after a

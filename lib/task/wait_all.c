@@ -85,25 +85,28 @@ static void take_back(group_t *group, member_t *members, apr_size_t listed)
 apr_status_t brood__wait_for_all(brood_future_t *const *futures, apr_size_t n,
                                  int64_t deadline)
 {
-    member_t few[ON_STACK], *members = NULL;
+    member_t few[ON_STACK], *members = few;
     apr_status_t rv = APR_SUCCESS;
     apr_size_t listed;
     group_t group;
 
     if (n > ON_STACK)
         members = brood__alloc(n * sizeof(*members));
+    if (!members) {
+        members = few;
+        n = ON_STACK;
+    }
     brood__sleep_init(&group.sleep);
     atomic_init(&group.left, 1);
     atomic_init(&group.over, 0);
-    listed = members
-                 ? enlist(&group, members, futures, n)
-                 : enlist(&group, few, futures, n < ON_STACK ? n : ON_STACK);
+    listed = enlist(&group, members, futures, n);
     if (brood__sub(&group.left, 1, acq_rel) != 1) {
         rv = brood__sleep(&group.sleep, deadline, NULL, 0);
         if (rv != APR_SUCCESS)
-            take_back(&group, members ? members : few, listed);
+            take_back(&group, members, listed);
     }
-    brood__free(members);
+    if (members != few)
+        brood__free(members);
     return rv;
 }
 

@@ -24,7 +24,6 @@ static brood__worker_t *get_record(brood__executor_t *executor)
 static void refuse_all(brood__executor_t *executor,
                        apr_status_t status) BROOD__NO_ANALYSIS;
 static void hand_over(brood__worker_t *worker, int alone) BROOD__NO_ANALYSIS;
-static void relieve(brood__worker_t *worker) BROOD__NO_ANALYSIS;
 static void put_back(brood__worker_t *worker) BROOD__NO_ANALYSIS;
 
 apr_status_t brood__executor_spawn(brood__executor_t *executor, int watching)
@@ -54,6 +53,7 @@ apr_status_t brood__executor_spawn(brood__executor_t *executor, int watching)
     rv = brood__thread_start(&worker->thread, brood__worker_main, worker, name,
                              executor->options.stack_size);
     if (rv != APR_SUCCESS) {
+        brood__worker_relieve(worker);
         put_back(worker);
         executor->n_refused++;
         executor->refused_with = rv;
@@ -83,6 +83,17 @@ void brood__executor_unhire(brood__executor_t *executor, int first)
     }
 }
 
+/* If it was the sentinel: from now on nobody relies on it. */
+void brood__worker_relieve(brood__worker_t *worker)
+{
+    brood__executor_t *executor = worker->executor;
+
+    if (executor->sentinel != worker)
+        return;
+    executor->sentinel = NULL;
+    brood__store(&executor->watching, 0, relaxed);
+}
+
 /* It will leave and no longer counts: whoever asks for a worker from now on gets
  * another one. */
 void brood__worker_dismiss(brood__worker_t *worker)
@@ -90,6 +101,7 @@ void brood__worker_dismiss(brood__worker_t *worker)
     brood__executor_t *executor = worker->executor;
 
     brood__worker_deactivate(worker);
+    brood__worker_relieve(worker);
     worker->state = BROOD__WORKER_LEAVING;
     executor->n_threads--;
     executor->n_leaving++;
@@ -111,7 +123,6 @@ void brood__worker_leave(brood__worker_t *worker, apr_status_t start_status)
     brood__lock(&executor->lock);
     if (worker->state != BROOD__WORKER_LEAVING)
         brood__worker_dismiss(worker);
-    relieve(worker);
     alone = executor->n_threads == 0;
     if (alone)
         brood__or(&executor->inbox.rare, BROOD__RARE_NOBODY, relaxed);
@@ -224,23 +235,11 @@ static brood__worker_t *get_record(brood__executor_t *executor)
     return worker;
 }
 
-/* From now on nobody relies on it. */
-static void relieve(brood__worker_t *worker)
-{
-    brood__executor_t *executor = worker->executor;
-
-    if (executor->sentinel != worker)
-        return;
-    executor->sentinel = NULL;
-    brood__store(&executor->watching, 0, relaxed);
-}
-
 static void put_back(brood__worker_t *worker)
 {
     brood__executor_t *executor = worker->executor;
 
     brood__worker_deactivate(worker);
-    relieve(worker);
     if (worker->state == BROOD__WORKER_LEAVING)
         executor->n_leaving--;
     worker->state = BROOD__WORKER_FREE;

@@ -137,8 +137,7 @@ static int decide(brood__worker_t *worker, const tick_t *tick,
     if (verdict == 2)
         return 2;
 
-    executor->sentinel = NULL;
-    brood__store(&executor->watching, 0, relaxed);
+    brood__worker_relieve(worker);
     if (verdict == 1) {
         brood__worker_join(worker);
         brood__executor_set_need(executor);

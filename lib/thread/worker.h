@@ -320,6 +320,7 @@ apr_status_t brood__executor_spawn(brood__executor_t *executor, int watching)
 void brood__executor_unhire(brood__executor_t *executor, int first)
     BROOD__REQUIRES(executor->lock);
 void brood__worker_leave(brood__worker_t *worker, apr_status_t start_status);
+void brood__worker_relieve(brood__worker_t *worker) BROOD__NO_ANALYSIS;
 void brood__worker_dismiss(brood__worker_t *worker) BROOD__NO_ANALYSIS;
 void brood__executor_end_all(brood__executor_t *executor)
     BROOD__REQUIRES(executor->lock);

@@ -80,15 +80,22 @@ static inline brood_affinity_pool_t *pool_of(int max_threads)
     return pool_with(&options);
 }
 
-static inline brood_future_t *submit(brood_affinity_pool_t *pool,
-                                     const char *context, call_t *call)
+static inline brood_future_t *submit_with(brood_affinity_pool_t *pool,
+                                          const char *context, call_t *call,
+                                          const brood_task_options_t *options)
 {
     brood_future_t *future = NULL;
 
     ASSERT_STATUS_FATAL(APR_SUCCESS,
                         brood_affinity_pool_submit(&future, pool, context,
-                                                   run_call, call, NULL));
+                                                   run_call, call, options));
     return future;
+}
+
+static inline brood_future_t *submit(brood_affinity_pool_t *pool,
+                                     const char *context, call_t *call)
+{
+    return submit_with(pool, context, call, NULL);
 }
 
 /* What brood_affinity_pool_each() showed. */
@@ -171,16 +178,17 @@ static inline void vacate(occupied_t *all)
     door_fini(&all->hold);
 }
 
-/* Threads start again. One that could not may still be on its way to tell, and
- * tells it to whoever waits for a thread by then. */
-static inline void run_when_threads_start(brood_affinity_pool_t *pool,
-                                          const char *context, call_t *call)
+/* A call that is refused with `not_yet` for a moment. APR_EGENERAL where threads
+ * start again: one that could not may still be on its way to tell, and tells it to
+ * whoever waits for a thread by then. */
+static inline void run_unless(apr_status_t not_yet, brood_affinity_pool_t *pool,
+                              const char *context, call_t *call)
 {
     brood_future_t *future = NULL;
 
     WAIT_UNTIL(
         brood_affinity_pool_submit(&future, pool, context, run_call, call, NULL)
-        != APR_EGENERAL);
+        != not_yet);
     ASSERT_STATUS(APR_SUCCESS, finish(future));
 }
 

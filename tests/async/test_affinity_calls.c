@@ -5,18 +5,6 @@
 
 #include "async/fixture.h"
 
-static brood_future_t *submit_with(brood_affinity_pool_t *pool,
-                                   const char *context, call_t *call,
-                                   const brood_task_options_t *options)
-{
-    brood_future_t *future = NULL;
-
-    ASSERT_STATUS_FATAL(APR_SUCCESS,
-                        brood_affinity_pool_submit(&future, pool, context,
-                                                   run_call, call, options));
-    return future;
-}
-
 /* A context whose thread waits at a door. */
 typedef struct held_t {
     turnstile_t arrived;

@@ -48,13 +48,9 @@ static brood_future_t *submit_named(brood_affinity_pool_t *pool,
                                     const char *name)
 {
     brood_task_options_t options = BROOD_TASK_OPTIONS_INIT;
-    brood_future_t *future = NULL;
 
     options.name = name;
-    ASSERT_STATUS_FATAL(APR_SUCCESS,
-                        brood_affinity_pool_submit(&future, pool, context,
-                                                   run_call, call, &options));
-    return future;
+    return submit_with(pool, context, call, &options);
 }
 
 static void each_thread_shows_what_it_does(void)

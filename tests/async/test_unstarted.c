@@ -47,21 +47,10 @@ static void refused(void *unused)
     door_wait(&g_hook.go);
 }
 
-static brood_future_t *submit_to_fail(brood_affinity_pool_t *pool, call_t *call)
-{
-    brood_task_options_t options = BROOD_TASK_OPTIONS_INIT;
-    brood_future_t *future = NULL;
-
-    options.destroy = refused;
-    ASSERT_STATUS_FATAL(APR_SUCCESS,
-                        brood_affinity_pool_submit(&future, pool, NULL,
-                                                   run_call, call, &options));
-    return future;
-}
-
 static void nobody_relies_on_one_that_could_not_start(void)
 {
     brood_affinity_pool_options_t options = BROOD_AFFINITY_POOL_OPTIONS_INIT;
+    brood_task_options_t watched = BROOD_TASK_OPTIONS_INIT;
     brood_affinity_pool_t *pool;
     call_t first = { 0 }, held = { 0 }, other = { 0 };
     brood_future_t *futures[2];
@@ -77,7 +66,8 @@ static void nobody_relies_on_one_that_could_not_start(void)
     options.max_threads = 4;
     options.on_thread_start = fail_in_turn;
     pool = pool_with(&options);
-    futures[0] = submit_to_fail(pool, &first);
+    watched.destroy = refused;
+    futures[0] = submit_with(pool, NULL, &first, &watched);
     door_wait(&g_hook.refuses);
     atomic_store(&g_hook.fails, 0);
 

@@ -166,10 +166,10 @@ static void a_crash_loop_trips_the_brake_and_start_recovers(void)
 
     o.max_workers = 1;
     o.restart_backoff = 1;
-    o.crash_limit = 2;
+    o.crash_limit = 3;
     m = process_manager(&o);
     process_listen();
-    for (i = 0; i < 2; i++)
+    for (i = 0; i < 3; i++)
         ASSERT_STATUS(BROOD_EWORKERDIED,
                       process_end(process_submit(m, "exit", "1")));
     process_heard("; the last one exited with 1; it takes no more tasks");
@@ -196,7 +196,7 @@ static void queued_tasks_of_a_crash_loop_are_told(void)
 
     o.max_workers = 1;
     o.restart_backoff = 1;
-    o.crash_limit = 2;
+    o.crash_limit = 3;
     m = process_manager(&o);
     process_listen();
     for (i = 0; i < N; i++)
@@ -207,7 +207,7 @@ static void queued_tasks_of_a_crash_loop_are_told(void)
         apr_status_t rv = futures[i] ? process_end(futures[i])
                                      : BROOD_ECRASHLOOP;
 
-        ASSERT_STATUS(i < 2 ? BROOD_EWORKERDIED : BROOD_ECRASHLOOP, rv);
+        ASSERT_STATUS(i < 3 ? BROOD_EWORKERDIED : BROOD_ECRASHLOOP, rv);
     }
     process_heard("; the last one exited with 9; ");
     ASSERT_STATUS(APR_SUCCESS,

@@ -141,6 +141,7 @@ static void nothing_is_lost_doubled_or_wrong(void)
     CU_ASSERT_EQUAL(brood__load(&g_wrong, relaxed), 0);
     CU_ASSERT_EQUAL(brood__load(&g_settled, relaxed),
                     THREADS * FLIGHT * test_rounds(20));
+    CU_ASSERT_TRUE(brood__load(&g_killed, relaxed) > 0);
     process_stop(g_m);
     ASSERT_STATUS(APR_SUCCESS, brood_process_manager_stats(g_m, &stats));
     CU_ASSERT_EQUAL(stats.running, 0);

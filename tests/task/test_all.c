@@ -15,14 +15,7 @@ typedef struct many_t {
 
 static void many_init(many_t *many)
 {
-    int i;
-
-    for (i = 0; i < N; i++) {
-        pledge_t p = pledge();
-
-        many->promise[i] = p.promise;
-        many->future[i] = p.future;
-    }
+    pledges(many->promise, many->future, N);
     ASSERT_STATUS_FATAL(APR_SUCCESS,
                         brood_future_all(&many->all, many->future, N));
 }

@@ -16,14 +16,7 @@ typedef struct set_t {
 
 static void make(set_t *set)
 {
-    int i;
-
-    for (i = 0; i < MANY; i++) {
-        pledge_t p = pledge();
-
-        set->promises[i] = p.promise;
-        set->futures[i] = p.future;
-    }
+    pledges(set->promises, set->futures, MANY);
     set->timeout = -1;
     brood__store(&set->over, 0, relaxed);
 }

@@ -113,6 +113,17 @@ BROOD__INLINE pledge_t pledge(void)
     return made;
 }
 
+BROOD__INLINE void pledges(brood_promise_t **promises, brood_future_t **futures,
+                           int n)
+{
+    while (n-- > 0) {
+        pledge_t p = pledge();
+
+        promises[n] = p.promise;
+        futures[n] = p.future;
+    }
+}
+
 /* A task that says when it has begun and ends when it may. */
 typedef struct job_t {
     door_t begun, go;
