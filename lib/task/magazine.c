@@ -17,35 +17,48 @@ typedef struct chunk_t {
     size_t size;
 } chunk_t;
 
+/*
+ * A free item in the depot. A load is a full magazine, written down in the items
+ * that stood first in it, ROW of them: slot[j] of the i-th names the one that stood
+ * at ROW * i + j. So those of the first name it and the others that do; but its
+ * slot[0] links it to the next load. Single items use slot[0] only.
+ */
+typedef struct free_t {
+    uint64_t seen; /* not ours: late looks read the state of a free future */
+    void *slot[BROOD__MAGAZINE_ROW];
+} free_t;
+
+_Static_assert(sizeof(free_t) <= BROOD__LINE, "of one line");
+_Static_assert(offsetof(brood_future_t, u) >= offsetof(free_t, slot),
+               "the state stays as it is");
+
 typedef struct depot_t {
-    const size_t size;    /* of an item: a multiple of a line */
-    const size_t link_at; /* the pointer in an item that links `loose` */
-    brood__magazine_t *full;
-    brood__magazine_t *empty;
-    void *loose; /* freed when no magazine was to be had */
+    const size_t size; /* of an item: a multiple of a line */
+    free_t *loads;
+    free_t *loose; /* what a thread left that ended, or had no magazine */
+    brood__magazine_t *empty; /* of threads that ended */
     chunk_t *chunks;
     char *cut; /* what is left of the newest chunk */
     size_t left;
     size_t grow;   /* size of the next chunk */
     size_t made;   /* items ever cut */
-    size_t parked; /* of them in `full` and `loose` */
+    size_t parked; /* of them in `loads` and `loose` */
 } depot_t;
 
 static brood__lock_t g_lock = BROOD__LOCK_INIT(BROOD__RANK_DEPOT);
 static depot_t g_depots[BROOD__MAGAZINES] = {
     /* what is not const: under it */
-    /* Late looks read the state of a future that is free. */
-    [BROOD__FUTURES] = { .size = sizeof(brood_future_t),
-                         .link_at = offsetof(brood_future_t, scope) },
+    [BROOD__FUTURES] = { .size = sizeof(brood_future_t) },
     [BROOD__EXTRAS] = { .size = sizeof(brood__extra_t) },
     [BROOD__LINES] = { .size = BROOD__LINE },
 };
 
 static brood__magazine_t *own_magazine(unsigned kind);
-static void **link_of(const depot_t *depot, void *item);
+static free_t *pack(const brood__magazine_t *own);
+static void unpack(free_t *load, brood__magazine_t *own);
+static void park(depot_t *depot, free_t *load) BROOD__REQUIRES(g_lock);
+static free_t *unpark(depot_t *depot) BROOD__REQUIRES(g_lock);
 static void park_loose(depot_t *depot, void *item) BROOD__REQUIRES(g_lock);
-static void swap_full(depot_t *depot, brood__magazine_t **own)
-    BROOD__REQUIRES(g_lock);
 static void take_loose(depot_t *depot, brood__magazine_t *own)
     BROOD__REQUIRES(g_lock);
 static void cut_new(depot_t *depot, brood__magazine_t *own)
@@ -55,6 +68,7 @@ int brood__magazine_refill(unsigned kind)
 {
     depot_t *depot = &g_depots[kind];
     brood__magazine_t *own;
+    free_t *load;
 
     if (brood__life_forked())
         return 0; /* the depot may be locked for ever */
@@ -62,75 +76,61 @@ int brood__magazine_refill(unsigned kind)
     if (!own)
         return 0;
     brood__lock(&g_lock);
-    if (depot->full)
-        swap_full(depot, &own);
-    else if (depot->loose)
+    load = unpark(depot);
+    if (!load && depot->loose)
         take_loose(depot, own);
-    else
+    else if (!load)
         cut_new(depot, own);
     brood__unlock(&g_lock);
-    brood__self.magazines[kind] = own;
+    if (load)
+        unpack(load, own);
     return own->n != 0;
 }
 
 void brood__magazine_flush(unsigned kind, void *item)
 {
     depot_t *depot = &g_depots[kind];
-    brood__magazine_t *own = brood__self.magazines[kind];
-    brood__magazine_t *empty = NULL;
+    brood__magazine_t *own;
+    free_t *load;
 
     if (brood__life_forked())
         return; /* the depot may be locked for ever */
-    /* A thread that cannot be told of its end must keep nothing. */
-    if (brood__self_watch() == APR_SUCCESS) {
-        brood__lock(&g_lock);
-        empty = depot->empty;
-        if (empty)
-            depot->empty = empty->next;
-        brood__unlock(&g_lock);
-        if (!empty)
-            empty = brood__alloc(sizeof(*empty));
-    }
-
+    own = own_magazine(kind);
+    load = own && own->n == BROOD__MAGAZINE ? pack(own) : NULL;
     brood__lock(&g_lock);
-    if (empty) {
-        if (own) {
-            own->next = depot->full;
-            depot->full = own;
-            depot->parked += own->n;
-        }
-        empty->n = 1;
-        empty->item[0] = item;
-        brood__self.magazines[kind] = empty;
-    } else {
+    if (load)
+        park(depot, load);
+    else if (!own)
         park_loose(depot, item);
-    }
     brood__unlock(&g_lock);
+    if (load)
+        own->n = 0;
+    if (own)
+        own->item[own->n++] = item;
 }
 
 void brood__magazine_exit(brood__self_t *self)
 {
     unsigned kind;
 
-    brood__lock(&g_lock);
     for (kind = 0; kind < BROOD__MAGAZINES; kind++) {
         depot_t *depot = &g_depots[kind];
         brood__magazine_t *own = self->magazines[kind];
 
         self->magazines[kind] = NULL;
-        if (own && own->n == BROOD__MAGAZINE) {
-            own->next = depot->full;
-            depot->full = own;
-            depot->parked += own->n;
-        } else if (own) {
-            /* Kept as it is, each thread that ends would leave one behind. */
+        if (!own)
+            continue;
+        brood__lock(&g_lock);
+        if (own->n == BROOD__MAGAZINE)
+            park(depot, pack(own));
+        else
             while (own->n)
                 park_loose(depot, own->item[--own->n]);
-            own->next = depot->empty;
-            depot->empty = own;
-        }
+        own->n = 0;
+        own->next = depot->empty;
+        depot->empty = own;
+        brood__unlock(&g_lock);
     }
-    brood__unlock(&g_lock);
 }
 
 static void end(depot_t *depot)
@@ -138,10 +138,6 @@ static void end(depot_t *depot)
     brood__magazine_t *magazine;
     chunk_t *chunk;
 
-    while ((magazine = depot->full)) {
-        depot->full = magazine->next;
-        brood__free(magazine);
-    }
     while ((magazine = depot->empty)) {
         depot->empty = magazine->next;
         brood__free(magazine);
@@ -150,7 +146,7 @@ static void end(depot_t *depot)
         depot->chunks = chunk->next;
         brood__os_pages_free(chunk, chunk->size);
     }
-    depot->loose = NULL;
+    depot->loads = depot->loose = NULL;
     depot->cut = NULL;
     depot->left = depot->grow = depot->made = depot->parked = 0;
 }
@@ -175,53 +171,93 @@ size_t brood__magazines_live(unsigned kind)
     return live;
 }
 
-/* The calling thread's magazine, empty; NULL when memory ran out. */
+/* The calling thread's; NULL when memory ran out, or when it cannot be told of
+ * its end: then it must keep nothing. */
 static brood__magazine_t *own_magazine(unsigned kind)
 {
     depot_t *depot = &g_depots[kind];
     brood__magazine_t *own = brood__self.magazines[kind];
 
-    if (own)
+    if (own || brood__self_watch() != APR_SUCCESS)
         return own;
-    if (brood__self_watch() != APR_SUCCESS)
-        return NULL;
     brood__lock(&g_lock);
     own = depot->empty;
     if (own)
         depot->empty = own->next;
     brood__unlock(&g_lock);
-    return own ? own : brood__alloc(sizeof(*own));
+    if (!own)
+        own = brood__alloc(sizeof(*own));
+    brood__self.magazines[kind] = own;
+    return own;
 }
 
-static void **link_of(const depot_t *depot, void *item)
+/* `own` is full, and is not changed. */
+static free_t *pack(const brood__magazine_t *own)
 {
-    return (void **)(void *)((char *)item + depot->link_at);
+    unsigned i, j;
+
+    for (i = 0; i < BROOD__MAGAZINE_ROW; i++) {
+        free_t *row = own->item[i];
+
+        for (j = i ? 0 : 1; j < BROOD__MAGAZINE_ROW; j++)
+            row->slot[j] = own->item[BROOD__MAGAZINE_ROW * i + j];
+    }
+    return own->item[0];
+}
+
+static void unpack(free_t *load, brood__magazine_t *own)
+{
+    unsigned i, j;
+
+    own->item[0] = load;
+    for (i = 0; i < BROOD__MAGAZINE_ROW; i++) {
+        const free_t *row = own->item[i];
+
+        for (j = i ? 0 : 1; j < BROOD__MAGAZINE_ROW; j++)
+            own->item[BROOD__MAGAZINE_ROW * i + j] = row->slot[j];
+    }
+    own->n = BROOD__MAGAZINE;
+}
+
+static void park(depot_t *depot, free_t *load)
+{
+    load->slot[0] = depot->loads;
+    depot->loads = load;
+    depot->parked += BROOD__MAGAZINE;
+}
+
+/* Who takes one mostly takes the next one soon: its rows are asked for, and so is
+ * the first one of that after it. */
+static free_t *unpark(depot_t *depot)
+{
+    free_t *load = depot->loads, *next;
+    unsigned i;
+
+    if (!load)
+        return NULL;
+    next = load->slot[0];
+    for (i = 0; next && i < BROOD__MAGAZINE_ROW; i++)
+        BROOD__PREFETCH_WRITE(next->slot[i]);
+    depot->loads = next;
+    depot->parked -= BROOD__MAGAZINE;
+    return load;
 }
 
 static void park_loose(depot_t *depot, void *item)
 {
-    *link_of(depot, item) = depot->loose;
-    depot->loose = item;
+    free_t *loose = item;
+
+    loose->slot[0] = depot->loose;
+    depot->loose = loose;
     depot->parked++;
-}
-
-static void swap_full(depot_t *depot, brood__magazine_t **own)
-{
-    brood__magazine_t *full = depot->full;
-
-    depot->full = full->next;
-    depot->parked -= full->n;
-    (*own)->next = depot->empty;
-    depot->empty = *own;
-    *own = full;
 }
 
 static void take_loose(depot_t *depot, brood__magazine_t *own)
 {
-    void *item;
+    free_t *item;
 
     while (own->n < BROOD__MAGAZINE && (item = depot->loose)) {
-        depot->loose = *link_of(depot, item);
+        depot->loose = item->slot[0];
         depot->parked--;
         own->item[own->n++] = item;
     }

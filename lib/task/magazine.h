@@ -4,12 +4,13 @@
  * magazine.h: memory for futures, and for what those with options need besides,
  * without a lock and without a false share.
  *
- * Each thread has a magazine of up to 64 free ones of each kind. A thread that
- * only makes them and a thread that only frees them exchange whole magazines
- * through a locked depot, so the lock is taken once in 64 times (Bonwick and
- * Adams, "Magazines and Vmem", USENIX 2001). New ones are cut from chunks that
- * grow from 4 to 256 KiB and are made resident in one call. The memory stays
- * of its kind until the library ends: type-stable.
+ * Each thread has a magazine of up to 49 free ones of each kind. A thread that
+ * only makes them and a thread that only frees them exchange whole loads through
+ * a locked depot, so the lock is taken once in 49 times (Bonwick and Adams,
+ * "Magazines and Vmem", USENIX 2001). A load that lies in the depot is written
+ * down in the free items themselves, so freeing needs no memory. New ones are cut
+ * from chunks that grow from 4 to 256 KiB and are made resident in one call. The
+ * memory stays of its kind until the library ends: type-stable.
  */
 
 #ifndef BROOD_TASK_MAGAZINE_H
@@ -18,10 +19,13 @@
 #include "base/fault.h"
 #include "task/future.h"
 
-#define BROOD__MAGAZINE 64
+/* Pointers that a free item has room for beside what late looks read of it, and
+ * a square of them: seven items name all of a load. */
+#define BROOD__MAGAZINE_ROW 7
+#define BROOD__MAGAZINE     (BROOD__MAGAZINE_ROW * BROOD__MAGAZINE_ROW)
 
 typedef struct brood__magazine_t {
-    struct brood__magazine_t *next; /* in the depot, under its lock */
+    struct brood__magazine_t *next; /* of those without a thread */
     unsigned n;
     void *item[BROOD__MAGAZINE];
 } brood__magazine_t;

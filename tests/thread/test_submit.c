@@ -160,7 +160,10 @@ static int submit_under_faults(const brood_task_options_t *options,
 
     zero();
     for (n = 1; n < 1000; n++) {
-        brood__fault_at(BROOD__FAULT_MEMORY, 1 + n % 3);
+        if (n % 5)
+            brood__fault_at(BROOD__FAULT_MEMORY, n % 5);
+        else /* a submit that fails may try once more */
+            brood__fault_all(BROOD__FAULT_MEMORY);
         rv = submit_one(pool, with_future, options);
         brood__fault_at(BROOD__FAULT_MEMORY, 0);
         if (rv == APR_SUCCESS)
