@@ -78,11 +78,16 @@ void brood__spin_learn(int64_t ns)
     brood__store(&brood__spin_ns, known, relaxed);
 }
 
+void brood__spin_moments(unsigned n)
+{
+    for (unsigned i = 0; i < n * g_pauses; i++)
+        brood__pause();
+}
+
 /* Each look takes the line away from whoever is about to write it. */
 static int look_after_rest(int (*done)(void *baton), void *baton)
 {
-    for (unsigned i = 0; i < tl_rest * g_pauses; i++)
-        brood__pause();
+    brood__spin_moments(tl_rest);
     return done(baton);
 }
 

@@ -48,6 +48,9 @@ BROOD__INLINE int64_t brood__spin_limit(void)
 #define BROOD__SPIN_SAMPLE 64
 unsigned brood__spin_pauses(int64_t ns);
 
+/* Let `n` of them pass. */
+void brood__spin_moments(unsigned n);
+
 /* A thread that slept runs `ns` after somebody decided to wake it. */
 void brood__spin_learn(int64_t ns);
 

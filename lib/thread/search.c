@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * search.c: the one worker that has nothing to do and looks for work.
+ * search.c: workers that have nothing to do, and the one that looks for work.
  *
  * It polls before it sleeps, for as long as a wake-up costs, while that pays. After
  * some failures it goes to sleep at once, and polls again when a sleep was so short
@@ -51,9 +51,16 @@ int brood__worker_search(brood__worker_t *worker)
     return 1;
 }
 
+/* The options, and the machine, allow it. */
 static int may_poll(const brood__executor_t *executor)
 {
     return brood__cpus > 1 && executor->options.spin >= 0;
+}
+
+/* For all that run. */
+static int has_cpus(void)
+{
+    return brood__load(&brood__busy.n, relaxed) <= brood__cpus;
 }
 
 static int64_t poll_limit(const brood__executor_t *executor)
@@ -81,8 +88,7 @@ static int poll_for_work(brood__worker_t *worker)
     int64_t limit = poll_limit(executor), end = 0;
     int score = brood__load(&executor->score, relaxed);
 
-    if (score <= 0 || !may_poll(executor)
-        || brood__load(&brood__busy.n, relaxed) > brood__cpus)
+    if (score <= 0 || !may_poll(executor) || !has_cpus())
         return 0;
     for (;;) {
         int64_t now;
@@ -104,6 +110,27 @@ static int poll_for_work(brood__worker_t *worker)
     }
     brood__store(&executor->score, score - 1, relaxed);
     return 0;
+}
+
+void brood__worker_stay_behind(brood__worker_t *worker, unsigned n)
+{
+    brood__executor_t *executor = worker->executor;
+    brood__pace_t *pace = &worker->pace;
+
+    if (n >= BROOD__PACE_SMALL) {
+        brood__pace_large(pace);
+        return;
+    }
+    if (!may_poll(executor) || poll_limit(executor) < BROOD__PACE_NS
+        || !has_cpus() || brood__load(&executor->hurried, relaxed)) {
+        brood__pace_rest(pace);
+        return;
+    }
+    if (brood__pace_take(pace, n))
+        brood__pace_look(pace, brood__load(&worker->ran, relaxed),
+                         brood__os_now());
+    if (pace->waits)
+        brood__spin_moments(BROOD__PACE_WAIT);
 }
 
 int brood__search_may_learn(brood__executor_t *executor)

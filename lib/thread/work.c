@@ -7,8 +7,6 @@
 #include "thread/worker.h"
 
 #define LANES_EACH 64 /* own tasks after which what came from outside is due */
-#define FEW        32 /* a batch that small: the producer is barely ahead */
-#define BACKOFF    16 /* polls that let it get ahead */
 
 static void stand_at_service(brood__worker_t *worker);
 static void take_turns(brood__worker_t *worker);
@@ -180,11 +178,8 @@ static int get_work(brood__worker_t *worker)
         return 1;
     got = take_batch(worker, 1);
     if (got) {
-        if (got > 2 && got < FEW) {
-            run_own(worker);
-            for (int i = 0; i < BACKOFF; i++)
-                brood__pause();
-        }
+        run_own(worker);
+        brood__worker_stay_behind(worker, (unsigned)got);
         return 1;
     }
     if (steal(worker, &call)) {

@@ -27,6 +27,7 @@
 #include <brood/errors.h>
 
 #include "observe/histogram.h"
+#include "task/pace.h"
 #include "thread/deque.h"
 #include "thread/executor.h"
 #include "thread/marks.h"
@@ -60,12 +61,13 @@ struct brood__worker_t {
     /* The owner's. Counters are written by it alone and read by others. */
     brood__place_t place BROOD__ALIGNED(BROOD__LINE);
     brood__executor_t *executor;
-    unsigned tick;     /* tasks run since long ago */
-    unsigned turn;     /* lane to look at first */
-    unsigned victim;   /* worker to steal from first */
-    unsigned toggles;  /* times it raised `need` again after a search */
-    unsigned calm;     /* times it found work since it slept; see fence.h */
-    int searching;     /* it is the searcher */
+    unsigned tick;    /* tasks run since long ago */
+    unsigned turn;    /* lane to look at first */
+    unsigned victim;  /* worker to steal from first */
+    unsigned toggles; /* times it raised `need` again after a search */
+    unsigned calm;    /* times it found work since it slept; see fence.h */
+    int searching;    /* it is the searcher */
+    brood__pace_t pace;
     long long base;    /* deque.bottom when the task that may help began */
     atomic_ullong ran; /* tasks begun and ended */
     atomic_ullong failed, unrun, elsewhere, steals, spawned;
@@ -264,6 +266,10 @@ int brood__executor_has_room(brood__executor_t *executor);
 int brood__worker_search(brood__worker_t *worker);
 void brood__worker_found(brood__worker_t *worker);
 void brood__worker_seek(brood__worker_t *worker, int alone);
+
+/* All of a take of `n` tasks has been run: let the one who brings them get ahead,
+ * where that pays; see pace.h. */
+void brood__worker_stay_behind(brood__worker_t *worker, unsigned n);
 
 /* Who lies down takes the time if this says so, and then tells how long it was
  * until somebody woke it: so soon that polling would have spared that? */
