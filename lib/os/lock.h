@@ -22,7 +22,7 @@
  *   TIMERS     the deadline service          arm, disarm, expire
  *   COLLECTOR  the collector's queue         one push or pop
  *   LANES      a manager's list of lanes     adding and retiring a lane
- *   DEPOT      full and empty magazines      exchanging one
+ *   DEPOT      free futures and the like     exchanging a load
  *   OBSERVE    hooks and log                 exchanging a hook
  *   LEAF       anything that takes no other  a few instructions
  */

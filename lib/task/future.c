@@ -316,9 +316,8 @@ apr_status_t brood__future_end(brood_future_t *future, apr_status_t queued,
 /* True: it was still queued, and never will run. */
 static int end_queued(brood_future_t *future, apr_status_t status)
 {
-    if (!brood__future_claim(future, 0))
+    if (!brood__future_claim(future, BROOD__REF))
         return 0;
-    brood_future_retain(future); /* the queue's entry keeps its own */
     if (future->extra && brood__load(&future->extra->delayed, acquire))
         future->home->ops->undelay(future->home, future);
     brood__future_refuse(future, status);

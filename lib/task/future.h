@@ -25,7 +25,8 @@
  * with acquire (B), may look at `wait`.
  * tests/models/settle.pml and token.pml state it for Spin.
  * The memory is type-stable: it stays a future until the library ends, so a late
- * look at a recycled one is harmless.
+ * look at the state of a recycled one is harmless. The rest of it is the depot's
+ * while it is free.
  */
 
 #ifndef BROOD_TASK_FUTURE_H
@@ -187,14 +188,16 @@ apr_status_t brood__task_timers(const brood_task_options_t *full,
 
 /* ---- running ----------------------------------------------------------- */
 
-/* Arrow (1); true for the winner. */
+/* Arrow (1); true for the winner. `flags` are added: what no queued task has, and
+ * BROOD__REF for who has no reference yet: the queue's may go as soon as the task
+ * is claimed. */
 BROOD__INLINE int brood__future_claim(brood_future_t *future, unsigned flags)
 {
     unsigned seen = brood__load(&future->state, relaxed);
 
     while ((seen & BROOD__PHASE) == BROOD__QUEUED)
         if (brood__cas_weak(&future->state, &seen,
-                            (seen | BROOD__RUNNING | flags), acq_rel))
+                            (seen | BROOD__RUNNING) + flags, acq_rel))
             return 1;
     return 0;
 }

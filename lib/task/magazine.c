@@ -28,8 +28,9 @@ typedef struct free_t {
     void *slot[BROOD__MAGAZINE_ROW];
 } free_t;
 
-_Static_assert(sizeof(free_t) <= BROOD__LINE, "of one line");
-_Static_assert(offsetof(brood_future_t, u) >= offsetof(free_t, slot),
+_Static_assert(sizeof(free_t) <= sizeof(brood_future_t), "of the least item");
+_Static_assert(offsetof(brood_future_t, state) + sizeof(atomic_uint)
+                   <= offsetof(free_t, slot),
                "the state stays as it is");
 
 typedef struct depot_t {

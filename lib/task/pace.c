@@ -85,3 +85,12 @@ int brood__pace_take(brood__pace_t *pace, unsigned n)
     pace->takes++;
     return !pace->since || pace->takes % due == 0;
 }
+
+void brood__pace_forget(brood__pace_t *pace)
+{
+    if (pace->tries)
+        end_try(pace, 0);
+    if (pace->waits)
+        set(pace, 0);
+    pace->since = 0;
+}

@@ -16,7 +16,8 @@
  * not. (To perturb and observe, as solar converters find their best point: Esram
  * and Chapman, IEEE Trans. Energy Conversion 22(2), 2007.)
  *
- * One thread uses it; nothing here is shared, and nothing depends on it but speed.
+ * Several takers of one stream judge each for itself, by what it did; while one
+ * waits another takes its tasks, so mostly none does. One thread uses it; nothing here is shared, and nothing depends on it but speed.
  */
 
 #ifndef BROOD_TASK_PACE_H
@@ -27,8 +28,7 @@
 #include "base/compiler.h"
 
 #define BROOD__PACE_SMALL 32   /* a take of fewer is small */
-#define BROOD__PACE_WAIT  96   /* moments */
-#define BROOD__PACE_NS    5000 /* what they take, at most */
+#define BROOD__PACE_NS    4600 /* of a wait */
 
 /* What a window brought: small takes, and what was done in its time. */
 typedef struct brood__pace_window_t {
@@ -66,10 +66,8 @@ BROOD__INLINE void brood__pace_large(brood__pace_t *pace)
         pace->since = 0;
 }
 
-/* The caller sleeps, or may not wait: that is no time that its tasks took. */
-BROOD__INLINE void brood__pace_rest(brood__pace_t *pace)
-{
-    pace->since = 0;
-}
+/* The caller sleeps, or may not wait: that is no time that its tasks took, and who
+ * brings tasks later may be somebody else. */
+void brood__pace_forget(brood__pace_t *pace);
 
 #endif /* BROOD_TASK_PACE_H */

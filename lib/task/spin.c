@@ -6,19 +6,20 @@
 
 #include "os/os.h"
 
-#define FIRST_NS 50000 /* until a wake-up was seen: a virtual machine's */
-#define LEAST_NS 5000
-#define MOST_NS  80000 /* who took longer had to wait for a CPU too */
-#define UP       4
-#define DOWN     32
-#define MOMENT   48 /* ns, about, between two polls */
-#define PAUSES   64 /* most that are a moment */
-#define REST_MAX 8  /* moments between two polls of who follows a stream */
-#define RESULT   2  /* moments that a result pays for */
-#define PER_LOOK 24 /* moments between two looks at the clock */
-#define PATIENT  16 /* most that successes can earn */
-#define SKIPS    8  /* waits that are not polled after patience ran out */
-#define MORE_MAX 64 /* ... and after those that are polled then, in vain */
+#define FIRST_NS     50000 /* until a wake-up was seen: a virtual machine's */
+#define LEAST_NS     5000
+#define MOST_NS      80000 /* who took longer had to wait for a CPU too */
+#define UP           4
+#define DOWN         32
+#define MOMENT       48 /* ns, about, between two polls */
+#define PAUSES       64 /* most that are a moment */
+#define LEAST_SAMPLE (MOMENT * BROOD__SPIN_SAMPLE / PAUSES)
+#define REST_MAX     8  /* moments between two polls of who follows a stream */
+#define RESULT       2  /* moments that a result pays for */
+#define PER_LOOK     24 /* moments between two looks at the clock */
+#define PATIENT      16 /* most that successes can earn */
+#define SKIPS        8  /* waits that are not polled after patience ran out */
+#define MORE_MAX     64 /* ... and after those that are polled then, in vain */
 
 brood__busy_t brood__busy;
 atomic_llong brood__spin_ns = FIRST_NS;
@@ -29,6 +30,8 @@ static BROOD__THREAD_LOCAL int tl_patience = PATIENT / 2;
 static BROOD__THREAD_LOCAL int tl_skips = SKIPS;
 static BROOD__THREAD_LOCAL unsigned tl_rest = 1; /* moments */
 static unsigned g_pauses = 1; /* of a moment; written once, at initialization */
+static int64_t g_sample_ns =
+    LEAST_SAMPLE; /* of BROOD__SPIN_SAMPLE pauses; likewise */
 
 /* What BROOD__SPIN_SAMPLE pauses take, ns. */
 static int64_t measure_pauses(void)
@@ -45,13 +48,14 @@ static int64_t measure_pauses(void)
         if (ns < least)
             least = ns;
     }
-    return least;
+    return least > LEAST_SAMPLE ? least : LEAST_SAMPLE;
 }
 
 void brood__spin_init(void)
 {
     brood__cpus = (int)brood__os_cpus();
-    g_pauses = brood__spin_pauses(measure_pauses());
+    g_sample_ns = measure_pauses();
+    g_pauses = brood__spin_pauses(g_sample_ns);
 }
 
 unsigned brood__spin_pauses(int64_t ns)
@@ -78,16 +82,21 @@ void brood__spin_learn(int64_t ns)
     brood__store(&brood__spin_ns, known, relaxed);
 }
 
-void brood__spin_moments(unsigned n)
+static void pause_for(unsigned pauses)
 {
-    for (unsigned i = 0; i < n * g_pauses; i++)
+    while (pauses-- > 0)
         brood__pause();
+}
+
+void brood__spin_wait(int64_t ns)
+{
+    pause_for((unsigned)(ns * BROOD__SPIN_SAMPLE / g_sample_ns));
 }
 
 /* Each look takes the line away from whoever is about to write it. */
 static int look_after_rest(int (*done)(void *baton), void *baton)
 {
-    brood__spin_moments(tl_rest);
+    pause_for(tl_rest * g_pauses);
     return done(baton);
 }
 

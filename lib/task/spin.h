@@ -48,8 +48,8 @@ BROOD__INLINE int64_t brood__spin_limit(void)
 #define BROOD__SPIN_SAMPLE 64
 unsigned brood__spin_pauses(int64_t ns);
 
-/* Let `n` of them pass. */
-void brood__spin_moments(unsigned n);
+/* Let about so much time pass, ns, without a look at anything. */
+void brood__spin_wait(int64_t ns);
 
 /* A thread that slept runs `ns` after somebody decided to wake it. */
 void brood__spin_learn(int64_t ns);

@@ -11,6 +11,7 @@
  */
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "observe/log.h"
@@ -225,6 +226,7 @@ static brood__worker_t *get_record(brood__executor_t *executor)
     worker->searching = 0;
     worker->toggles = 0;
     worker->calm = 0;
+    memset(&worker->pace, 0, sizeof(worker->pace));
     worker->interrupted = 0;
     worker->blocks = 0;
     worker->lent = 0;

@@ -52,7 +52,7 @@ static int lie_down(brood__worker_t *worker)
     brood__purse_empty(&brood__self.purse);
     worker->toggles = 0;
     worker->calm = 0;
-    brood__pace_rest(&worker->pace);
+    brood__pace_forget(&worker->pace);
     for (;;) {
         int go, told;
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * search.c: workers that have nothing to do, and the one that looks for work.
+ * search.c: workers that have nothing to do, or hardly anything.
  *
- * It polls before it sleeps, for as long as a wake-up costs, while that pays. After
- * some failures it goes to sleep at once, and polls again when a sleep was so short
- * that polling would have spared it: sleeping tells as much as trying would.
+ * One of them looks for work. It polls before it sleeps, for as long as a wake-up
+ * costs, while that pays. After some failures it goes to sleep at once, and polls
+ * again when a sleep was so short that polling would have spared it: sleeping tells
+ * as much as trying would.
  */
 
 #include "task/spin.h"
@@ -13,6 +14,7 @@
 
 #define SUCCESS     2  /* what one earns */
 #define PER_LOOK    32 /* polls between two looks at the clock */
+#define PARTS       4  /* of a wait, between two looks */
 #define TOGGLES_MAX 2  /* then a sentinel is cheaper than the heavy fences */
 
 static int poll_for_work(brood__worker_t *worker);
@@ -112,6 +114,17 @@ static int poll_for_work(brood__worker_t *worker)
     return 0;
 }
 
+/* Not for long behind what has to be done at once. */
+static void wait_for_more(brood__executor_t *executor)
+{
+    for (int i = 0; i < PARTS; i++) {
+        if (brood__load(&executor->hurried, relaxed)
+            || brood__load(&executor->n_errands, relaxed))
+            break;
+        brood__spin_wait(BROOD__PACE_NS / PARTS);
+    }
+}
+
 void brood__worker_stay_behind(brood__worker_t *worker, unsigned n)
 {
     brood__executor_t *executor = worker->executor;
@@ -119,18 +132,16 @@ void brood__worker_stay_behind(brood__worker_t *worker, unsigned n)
 
     if (n >= BROOD__PACE_SMALL) {
         brood__pace_large(pace);
-        return;
+    } else if (!may_poll(executor) || poll_limit(executor) < BROOD__PACE_NS
+               || !has_cpus()) {
+        brood__pace_forget(pace);
+    } else {
+        if (brood__pace_take(pace, n))
+            brood__pace_look(pace, brood__load(&worker->ran, relaxed),
+                             brood__os_now());
+        if (pace->waits)
+            wait_for_more(executor);
     }
-    if (!may_poll(executor) || poll_limit(executor) < BROOD__PACE_NS
-        || !has_cpus() || brood__load(&executor->hurried, relaxed)) {
-        brood__pace_rest(pace);
-        return;
-    }
-    if (brood__pace_take(pace, n))
-        brood__pace_look(pace, brood__load(&worker->ran, relaxed),
-                         brood__os_now());
-    if (pace->waits)
-        brood__spin_moments(BROOD__PACE_WAIT);
 }
 
 int brood__search_may_learn(brood__executor_t *executor)

@@ -134,7 +134,8 @@ struct brood__executor_t {
     /* Who works. Hints, exact under the lock. */
     atomic_int searching BROOD__ALIGNED(BROOD__LINE); /* 0 or 1 */
     atomic_int hurried;  /* somebody waits for it to be idle, or it stops: no
-                            searcher polls; written under the lock */
+                            searcher polls, nobody waits for more; written
+                            under the lock */
     atomic_int awake;    /* active, neither blocked nor stuck */
     atomic_int watching; /* a sentinel is on duty */
     atomic_int n_asleep;

@@ -3,6 +3,7 @@
 /* cancel_run.c: canceling and expiring against running: each task settles once,
  * is destroyed once, and ran exactly if it says so. */
 
+#include "task/magazine.h"
 #include "task/tools.h"
 
 #define TASKS 64
@@ -103,6 +104,35 @@ static void the_clock_against_the_workers(void)
     play(&o, BROOD_EEXPIRED, 0);
 }
 
+/* The queue's reference is the only one, and goes with the entry: whoever expires
+ * the task has to have his own by then. */
+static void the_clock_against_the_workers_and_nobody_waits(void)
+{
+    brood_task_options_t o = BROOD_TASK_OPTIONS_INIT;
+    const size_t live = brood__futures_live();
+    unsigned rounds = test_rounds(300);
+
+    o.destroy = destroyed;
+    o.queue_timeout = 20;
+    o.flags = BROOD_TASK_QUIET;
+    while (rounds-- > 0) {
+        task_t task[TASKS] = { 0 };
+        int i;
+
+        for (i = 0; i < TASKS; i++)
+            ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_submit(
+                                           NULL, pool(), ran, &task[i], &o));
+        ASSERT_STATUS(APR_SUCCESS, brood_thread_manager_wait_idle(pool(), -1));
+        for (i = 0; i < TASKS; i++) {
+            while (!brood__load(&task[i].destroyed, acquire))
+                brood__os_yield(); /* the clock is at it */
+            CU_ASSERT_EQUAL(brood__load(&task[i].destroyed, acquire), 1);
+            CU_ASSERT(brood__load(&task[i].ran, acquire) <= 1);
+        }
+    }
+    CU_ASSERT(brood__futures_live() <= live + 4 * BROOD__MAGAZINE);
+}
+
 /* The delay ends, and the queue timeout begins, while it is canceled. */
 static void a_canceler_against_the_delay(void)
 {
@@ -129,6 +159,7 @@ static void a_canceler_against_all_clocks(void)
 static const test_t tests[] = {
     TEST_KEEPS(two_cancelers_against_the_workers, KEEPS_MEMORY),
     TEST_KEEPS(the_clock_against_the_workers, KEEPS_ALL),
+    TEST_KEEPS(the_clock_against_the_workers_and_nobody_waits, KEEPS_ALL),
     TEST_KEEPS(a_canceler_against_the_delay, KEEPS_ALL),
     TEST_KEEPS(a_canceler_against_all_clocks, KEEPS_ALL),
 };

@@ -58,7 +58,7 @@ static void each_is_a_line_of_its_own(void)
     }
 }
 
-/* Wherever they lie, in a magazine or in the depot. */
+/* Wherever they lie, in a magazine or in a load. */
 static void a_late_look_sees_the_state_that_a_free_one_had(void)
 {
     unsigned i;
@@ -169,25 +169,39 @@ static void without_memory_there_is_none(void)
 }
 
 /* A thread without a magazine frees; there is no memory for one. */
-static void *drain_without_memory(void *unused)
+static void *drain_without_memory(void *refused)
 {
     unsigned i;
 
     for (i = 0; i < HELD; i++) {
         brood__fault_at(BROOD__FAULT_MEMORY, 1);
         brood__future_free(g_held[i]);
+        *(unsigned *)refused += !brood__fault_pending(BROOD__FAULT_MEMORY);
     }
     brood__fault_at(BROOD__FAULT_MEMORY, 0);
-    return unused;
+    return NULL;
+}
+
+/* ... and none that a thread has left. */
+static void *drain_beside_who_has_the_last(void *refused)
+{
+    brood_future_t *future = brood__future_alloc();
+
+    elsewhere(drain_without_memory, refused);
+    if (future)
+        brood__future_free(future);
+    return NULL;
 }
 
 static void freeing_needs_no_memory(void)
 {
     const size_t live = brood__futures_live();
+    unsigned refused = 0;
     int failed = 0;
 
     fill(&failed);
-    elsewhere(drain_without_memory, NULL);
+    elsewhere(drain_beside_who_has_the_last, &refused);
+    CU_ASSERT_EQUAL(refused, HELD);
     CU_ASSERT_EQUAL(brood__futures_live(), live);
     elsewhere(fill, &failed); /* loose ones are found again */
     CU_ASSERT_EQUAL(brood__futures_live(), live + HELD);

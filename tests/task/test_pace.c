@@ -105,7 +105,6 @@ static void go(taker_t *taker, step_fn *step, int64_t ns)
 }
 
 #define MILLISECOND 1000000
-#define LITTLE_LESS 7 /* than a wait is worth */
 
 static void behind_a_stream_it_waits_until_it_is_far_behind(void)
 {
@@ -135,24 +134,23 @@ static void who_waits_for_what_he_brought_is_not_kept_waiting(void)
         CU_ASSERT(taker.waits > 0);
         waited = taker.waited;
         go(&taker, steps[i], 100 * MILLISECOND);
-        CU_ASSERT(taker.waited - waited < MILLISECOND / 4); /* of 100 */
+        CU_ASSERT(taker.waited - waited < MILLISECOND / 2); /* of 100 */
     }
 }
 
-/* Of 100 ns for each task: while large takes are run few come. */
+/* While a large take is run few come. */
 static void what_comes_without_a_wait_says_nothing_against_it(void)
 {
     taker_t taker;
 
     start(&taker);
-    go(&taker, stream, 10 * MILLISECOND);
-    while (!taker.pace.waits || taker.pace.tries)
+    while (!taker.pace.waits || !taker.pace.tries)
         stream(&taker);
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 3; i++) {
         take(&taker, 46, 46 * FAR);
-        take(&taker, LITTLE_LESS, LITTLE_LESS * CLOSE);
+        take(&taker, 2, 2 * CLOSE);
+        CU_ASSERT(taker.pace.waits);
     }
-    CU_ASSERT(taker.pace.waits);
 }
 
 static void when_a_stream_ends_few_are_kept_waiting(void)
@@ -198,18 +196,27 @@ static void a_stream_that_comes_late_is_noticed(void)
     CU_ASSERT((double)(taker.ran - ran) * 0.75 * CLOSE > 10 * MILLISECOND);
 }
 
-/* Of which there is nothing to learn. */
-static void time_asleep_is_no_time_of_a_window(void)
+/* Bursts with a sleep after each: nothing that is tried there goes on for ever. */
+static void who_sleeps_in_between_forgets_to_wait(void)
 {
-    taker_t taker;
+    for (int n = 1; n < 200; n++) {
+        taker_t taker;
+        int64_t waited = 0;
 
-    start(&taker);
-    for (int i = 0; i < 100000; i++) {
-        one(&taker);
-        brood__pace_rest(&taker.pace);
-        taker.now += MILLISECOND;
+        start(&taker);
+        go(&taker, stream, 10 * MILLISECOND);
+        for (int i = 0; i < 20000; i++) {
+            if (i == 10000)
+                waited = taker.waited;
+            if (i % n == 0) {
+                brood__pace_forget(&taker.pace);
+                taker.now += MILLISECOND;
+                CU_ASSERT_FALSE(taker.pace.waits);
+            }
+            sixteen(&taker);
+        }
+        CU_ASSERT(taker.waited - waited < MILLISECOND / 4);
     }
-    CU_ASSERT_EQUAL(taker.waits, 0);
 }
 
 static void a_taker_of_many_never_waits(void)
@@ -229,7 +236,7 @@ static const test_t tests[] = {
     TEST(when_a_stream_ends_few_are_kept_waiting),
     TEST(a_stream_that_slows_down_is_not_waited_for_much_longer),
     TEST(a_stream_that_comes_late_is_noticed),
-    TEST(time_asleep_is_no_time_of_a_window),
+    TEST(who_sleeps_in_between_forgets_to_wait),
     TEST(a_taker_of_many_never_waits),
 };
 

@@ -162,6 +162,35 @@ static void there_is_one_searcher(void)
     tear_down();
 }
 
+/* Neither behind a stream of tasks. */
+static void nobody_waits_for_more_where_nobody_may_poll(void)
+{
+    static const struct {
+        int cpus, busy, spin, waits;
+    } cases[] = {
+        { 4, 0, BROOD_SPIN_DEFAULT, 1 },
+        { 1, 0, BROOD_SPIN_DEFAULT, 0 },
+        { 4, 1, BROOD_SPIN_DEFAULT, 0 },
+        { 4, 0, BROOD_SPIN_NONE, 0 },
+        { 4, 0, 5, 1 },
+        { 4, 0, 4, 0 }, /* us: too short */
+    };
+    const int busy = brood__load(&brood__busy.n, relaxed);
+    unsigned i;
+
+    set_up();
+    for (i = 0; i < COUNT(cases); i++) {
+        brood__cpus = cases[i].cpus;
+        brood__store(&brood__busy.n, 4 + cases[i].busy, relaxed);
+        g_executor->options.spin = cases[i].spin;
+        g_searcher.pace.waits = 1;
+        brood__worker_stay_behind(&g_searcher, BROOD__PACE_SMALL - 1);
+        CU_ASSERT_EQUAL(g_searcher.pace.waits, cases[i].waits);
+    }
+    brood__store(&brood__busy.n, busy, relaxed);
+    tear_down();
+}
+
 static const test_t tests[] = {
     TEST(who_finds_nothing_does_not_poll_any_more),
     TEST(success_lets_some_searches_fail),
@@ -170,5 +199,6 @@ static const test_t tests[] = {
     TEST(a_worker_learns_from_its_sleep),
     TEST(nobody_polls_while_somebody_waits_for_all_to_sleep),
     TEST(there_is_one_searcher),
+    TEST(nobody_waits_for_more_where_nobody_may_poll),
 };
 HARNESS_MAIN_WARM("search", tests, warm_up)
