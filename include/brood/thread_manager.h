@@ -31,10 +31,11 @@ typedef struct brood_thread_manager_t brood_thread_manager_t;
                                       its own it runs in the caller */
 #define BROOD_WHEN_FULL_RUN 2 /**< runs in the caller */
 
-/** How hard an idle worker polls before it sleeps, and how long one that is right
- * behind a stream of tasks may let it get ahead (5 us at most). */
+/** How hard an idle worker polls before it sleeps. One that is right behind a
+ * stream of tasks may pause for about 5 us, while more gets done that way; not with
+ * less than 5. */
 #define BROOD_SPIN_DEFAULT 0    /**< at most as long as a wake-up costs */
-#define BROOD_SPIN_NONE    (-1) /**< sleep at once, let nobody get ahead */
+#define BROOD_SPIN_NONE    (-1) /**< sleep at once, and never pause */
 
 /**
  * Settings. Start from BROOD_THREAD_MANAGER_OPTIONS_INIT; a field that stays 0

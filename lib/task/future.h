@@ -188,9 +188,9 @@ apr_status_t brood__task_timers(const brood_task_options_t *full,
 
 /* ---- running ----------------------------------------------------------- */
 
-/* Arrow (1); true for the winner. `flags` are added: what no queued task has, and
- * BROOD__REF for who has no reference yet: the queue's may go as soon as the task
- * is claimed. */
+/* Arrow (1); true for the winner. `flags` are added, so no queued task may have
+ * them. BROOD__REF: the one that run or refuse will consume, for whoever is not
+ * the queue's entry, whose own may be dropped as soon as the task is claimed. */
 BROOD__INLINE int brood__future_claim(brood_future_t *future, unsigned flags)
 {
     unsigned seen = brood__load(&future->state, relaxed);

@@ -18,10 +18,10 @@ typedef struct chunk_t {
 } chunk_t;
 
 /*
- * A free item in the depot. A load is a full magazine, written down in the items
- * that stood first in it, ROW of them: slot[j] of the i-th names the one that stood
- * at ROW * i + j. So those of the first name it and the others that do; but its
- * slot[0] links it to the next load. Single items use slot[0] only.
+ * A free item in the depot. The first ROW items of a full magazine are the index of
+ * the load that it becomes: slot[j] of the i-th is the address of item ROW * i + j.
+ * Item 0 needs no entry for itself; its slot[0] links to the next load. Single
+ * items use slot[0] only.
  */
 typedef struct free_t {
     uint64_t seen; /* not ours: late looks read the state of a free future */
@@ -227,8 +227,8 @@ static void park(depot_t *depot, free_t *load)
     depot->parked += BROOD__MAGAZINE;
 }
 
-/* Who takes one mostly takes the next one soon: its rows are asked for, and so is
- * the first one of that after it. */
+/* Who takes one mostly takes the next one soon: its index is prefetched, and the
+ * first item of the load after that. */
 static free_t *unpark(depot_t *depot)
 {
     free_t *load = depot->loads, *next;

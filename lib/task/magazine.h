@@ -40,7 +40,7 @@ int brood__magazine_refill(unsigned kind);
 /* Put `item` where there is room; never fails. */
 void brood__magazine_flush(unsigned kind, void *item);
 
-/* The line was last written by another CPU: ask for the one after next. */
+/* The line was last written by another CPU: ask for it that many takes before. */
 #define BROOD__MAGAZINE_AHEAD 8
 
 BROOD__INLINE void *brood__magazine_take(unsigned kind)

@@ -5,12 +5,13 @@
 #include "task/pace.h"
 
 #define LITTLE 8     /* a take of fewer tasks was not worth a wait */
-#define POOR   4     /* such takes: nobody brings a stream */
-#define TAKES  32    /* of a window, or as many times that as take so long: */
+#define POOR   4     /* such takes, or broken windows: nobody brings a stream */
+#define TAKES  32    /* small ones in a window; more if they took less than */
 #define LEAST  20000 /* ns */
 #define TRY    4     /* takes of a window that tries to wait */
-#define PAUSES 511   /* windows between two tries, at most */
-#define LONGER 8     /* times: the windows of one that waits */
+#define PAUSES 511   /* windows until the next try to wait, at most */
+#define HOLDS  63    /* ... not to wait: these windows are longer */
+#define BETTER 8     /* so much sooner the next try, after a good one */
 
 /* By a tenth: as much as two windows of one stream may differ by chance. */
 static int is_faster(const brood__pace_window_t *a,
@@ -24,22 +25,36 @@ static void set(brood__pace_t *pace, int waits)
 {
     pace->waits = waits;
     pace->tries = 0;
-    pace->rest = waits ? pace->pause / LONGER : pace->pause;
+    pace->rest = waits ? pace->hold : pace->pause;
     pace->since = 0;
 }
 
-static void end_try(brood__pace_t *pace, int good)
+static unsigned longer(unsigned windows, unsigned most)
 {
-    if (!good && pace->pause < PAUSES)
-        pace->pause = 2 * pace->pause + 1;
-    set(pace, good ? pace->waits : !pace->waits);
+    return windows < most ? 2 * windows + 1 : most;
+}
+
+static void end_try_to_wait(brood__pace_t *pace, int good)
+{
+    pace->pause = good ? pace->pause / BETTER : longer(pace->pause, PAUSES);
+    pace->hold = 0;
+    set(pace, good);
+}
+
+static void end_try_not_to_wait(brood__pace_t *pace, int good)
+{
+    if (!good)
+        pace->hold = longer(pace->hold, HOLDS);
+    set(pace, !good);
 }
 
 static void end_window(brood__pace_t *pace, const brood__pace_window_t *now)
 {
-    if (pace->tries) {
-        end_try(pace, pace->waits ? is_faster(now, &pace->before)
-                                  : !is_faster(&pace->before, now));
+    pace->broken = 0;
+    if (pace->tries && pace->waits) {
+        end_try_to_wait(pace, is_faster(now, &pace->before));
+    } else if (pace->tries) {
+        end_try_not_to_wait(pace, !is_faster(&pace->before, now));
     } else if (pace->rest) {
         pace->rest--;
     } else {
@@ -70,7 +85,7 @@ static void count_poor(brood__pace_t *pace, unsigned n)
 {
     pace->poor = n < LITTLE ? pace->poor + 1 : 0;
     if (pace->tries && pace->poor)
-        end_try(pace, 0);
+        end_try_to_wait(pace, 0);
     else if (pace->poor >= POOR)
         set(pace, 0);
 }
@@ -79,18 +94,26 @@ int brood__pace_take(brood__pace_t *pace, unsigned n)
 {
     const unsigned due = pace->waits && pace->tries ? TRY : TAKES;
 
-    if (pace->waits && !pace->large)
+    if (pace->waits && !pace->unasked)
         count_poor(pace, n);
-    pace->large = 0;
+    pace->unasked = 0;
     pace->takes++;
     return !pace->since || pace->takes % due == 0;
 }
 
+void brood__pace_skip(brood__pace_t *pace)
+{
+    pace->unasked = 1;
+    if (pace->since && pace->waits && ++pace->broken >= POOR)
+        brood__pace_forget(pace);
+    pace->since = 0;
+}
+
 void brood__pace_forget(brood__pace_t *pace)
 {
-    if (pace->tries)
-        end_try(pace, 0);
-    if (pace->waits)
+    if (pace->tries && pace->waits)
+        end_try_to_wait(pace, 0);
+    else
         set(pace, 0);
-    pace->since = 0;
+    pace->broken = 0;
 }

@@ -17,7 +17,8 @@
  * and Chapman, IEEE Trans. Energy Conversion 22(2), 2007.)
  *
  * Several takers of one stream judge each for itself, by what it did; while one
- * waits another takes its tasks, so mostly none does. One thread uses it; nothing here is shared, and nothing depends on it but speed.
+ * waits another takes its tasks, so mostly none does. Nothing here is shared, and
+ * nothing but speed depends on it.
  */
 
 #ifndef BROOD_TASK_PACE_H
@@ -30,7 +31,7 @@
 #define BROOD__PACE_SMALL 32   /* a take of fewer is small */
 #define BROOD__PACE_NS    4600 /* of a wait */
 
-/* What a window brought: small takes, and what was done in its time. */
+/* A window: some small takes, and the large ones and the waits between them. */
 typedef struct brood__pace_window_t {
     unsigned long long tasks;
     int64_t ns;
@@ -40,10 +41,12 @@ typedef struct brood__pace_window_t {
 typedef struct brood__pace_t {
     int waits;              /* after each small take */
     int tries;              /* ... or not, for this window only */
+    int unasked;            /* no wait was before the next take */
     unsigned poor;          /* takes, one after the other, not worth a wait */
-    int large;              /* the last take was */
+    unsigned broken;        /* windows, likewise, that came to nothing */
     unsigned rest;          /* windows until the next try */
-    unsigned pause;         /* ... after one in vain */
+    unsigned pause;         /* ... after one to wait was in vain */
+    unsigned hold;          /* ... after one not to wait was */
     unsigned takes;         /* small ones of this window */
     unsigned long long ran; /* tasks when it began */
     int64_t since;          /* when that was; 0: it begins with the next take */
@@ -60,14 +63,16 @@ void brood__pace_look(brood__pace_t *pace, unsigned long long ran, int64_t now);
  * come next. */
 BROOD__INLINE void brood__pace_large(brood__pace_t *pace)
 {
-    pace->large = 1;
+    pace->unasked = 1;
     pace->poor = 0;
-    if (!pace->waits)
+    if (!pace->waits && !pace->tries)
         pace->since = 0;
 }
 
-/* The caller sleeps, or may not wait: that is no time that its tasks took, and who
- * brings tasks later may be somebody else. */
+/* Just now there can be no wait, or it was cut short. */
+void brood__pace_skip(brood__pace_t *pace);
+
+/* The caller sleeps: who brings tasks later may be somebody else. */
 void brood__pace_forget(brood__pace_t *pace);
 
 #endif /* BROOD_TASK_PACE_H */

@@ -29,9 +29,9 @@ BROOD__THREAD_LOCAL unsigned brood__spin_needless;
 static BROOD__THREAD_LOCAL int tl_patience = PATIENT / 2;
 static BROOD__THREAD_LOCAL int tl_skips = SKIPS;
 static BROOD__THREAD_LOCAL unsigned tl_rest = 1; /* moments */
-static unsigned g_pauses = 1; /* of a moment; written once, at initialization */
-static int64_t g_sample_ns =
-    LEAST_SAMPLE; /* of BROOD__SPIN_SAMPLE pauses; likewise */
+/* Written once, at initialization. */
+static unsigned g_pauses = 1;              /* of a moment */
+static int64_t g_sample_ns = LEAST_SAMPLE; /* of BROOD__SPIN_SAMPLE pauses */
 
 /* What BROOD__SPIN_SAMPLE pauses take, ns. */
 static int64_t measure_pauses(void)

@@ -137,6 +137,7 @@ static void due(brood__timer_t *timer)
     expired = brood__load(&extra->delayed, relaxed)
               && !queue_due(executor, future);
     brood__unlock(&executor->lock);
+    /* Kept for us: who takes it out disarms this timer first, and that waits. */
     if (expired)
         (void)brood__future_end(future, BROOD_EEXPIRED, 0);
 }

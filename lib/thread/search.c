@@ -7,6 +7,8 @@
  * costs, while that pays. After some failures it goes to sleep at once, and polls
  * again when a sleep was so short that polling would have spared it: sleeping tells
  * as much as trying would.
+ *
+ * Any of them may pause right behind a stream of tasks; see pace.h.
  */
 
 #include "task/spin.h"
@@ -114,15 +116,21 @@ static int poll_for_work(brood__worker_t *worker)
     return 0;
 }
 
-/* Not for long behind what has to be done at once. */
-static void wait_for_more(brood__executor_t *executor)
+/* Something has to be done at once, or others need the CPU. */
+static int may_not_wait(brood__executor_t *executor)
+{
+    return brood__load(&executor->hurried, relaxed)
+           || brood__load(&executor->n_errands, relaxed) || !has_cpus();
+}
+
+static int wait_for_more(brood__executor_t *executor)
 {
     for (int i = 0; i < PARTS; i++) {
-        if (brood__load(&executor->hurried, relaxed)
-            || brood__load(&executor->n_errands, relaxed))
-            break;
+        if (may_not_wait(executor))
+            return 0;
         brood__spin_wait(BROOD__PACE_NS / PARTS);
     }
+    return 1;
 }
 
 void brood__worker_stay_behind(brood__worker_t *worker, unsigned n)
@@ -130,18 +138,17 @@ void brood__worker_stay_behind(brood__worker_t *worker, unsigned n)
     brood__executor_t *executor = worker->executor;
     brood__pace_t *pace = &worker->pace;
 
+    if (!may_poll(executor) || poll_limit(executor) < BROOD__PACE_NS)
+        return;
     if (n >= BROOD__PACE_SMALL) {
         brood__pace_large(pace);
-    } else if (!may_poll(executor) || poll_limit(executor) < BROOD__PACE_NS
-               || !has_cpus()) {
-        brood__pace_forget(pace);
-    } else {
-        if (brood__pace_take(pace, n))
-            brood__pace_look(pace, brood__load(&worker->ran, relaxed),
-                             brood__os_now());
-        if (pace->waits)
-            wait_for_more(executor);
+        return;
     }
+    if (brood__pace_take(pace, n))
+        brood__pace_look(pace, brood__load(&worker->ran, relaxed),
+                         brood__os_now());
+    if (pace->waits && !wait_for_more(executor))
+        brood__pace_skip(pace);
 }
 
 int brood__search_may_learn(brood__executor_t *executor)

@@ -252,31 +252,28 @@ BROOD__UNUSED static void on_foreign_thread(void *(*fn)(void *), void *baton)
     pthread_join(thread, NULL);
 }
 
-#define WARM_THREADS 32
-#define WARM_FUTURES 200
+#define WARM_THREADS 128
 
 static turnstile_t g_warming;
 
-/* One is left to the main thread, so that not only full magazines stay. */
-static void *make_futures(void *left)
+static void make_a_future(void)
 {
-    brood_promise_t *promises[WARM_FUTURES];
-    brood_future_t *futures[WARM_FUTURES];
-    unsigned i;
+    brood_promise_t *promise;
+    brood_future_t *future;
 
-    for (i = 0; i < WARM_FUTURES; i++)
-        (void)brood_promise_make(&promises[i], &futures[i], NULL);
+    if (brood_promise_make(&promise, &future, NULL) != APR_SUCCESS)
+        return;
+    (void)brood_promise_settle(promise, APR_SUCCESS, NULL);
+    brood_future_release(future);
+}
+
+/* Nobody gets the magazines that another one has left. */
+static void *have_magazines(void *unused)
+{
+    make_a_future();
     turnstile_pass(&g_warming);
     turnstile_wait(&g_warming, WARM_THREADS);
-    for (i = 0; i < WARM_FUTURES; i++) {
-        (void)brood_promise_settle(promises[i], APR_SUCCESS, NULL);
-        if (i)
-            brood_future_release(futures[i]);
-    }
-    *(brood_future_t **)left = futures[0];
-    turnstile_pass(&g_warming); /* nobody gets what another one has left */
-    turnstile_wait(&g_warming, 2 * WARM_THREADS);
-    return NULL;
+    return unused;
 }
 
 /* For HARNESS_MAIN_WARM: the collector, the timers and the magazines of futures
@@ -285,7 +282,6 @@ BROOD__UNUSED static void warm_up(void)
 {
     brood_task_options_t options = task_options();
     options_t one = options_of(1, 1);
-    brood_future_t *left[WARM_THREADS];
     pthread_t threads[WARM_THREADS];
     pool_t *pool = NULL;
     unsigned i;
@@ -297,11 +293,10 @@ BROOD__UNUSED static void warm_up(void)
     (void)brood_thread_manager_stop(pool, BROOD_STOP_DRAIN, FOREVER);
     turnstile_init(&g_warming);
     for (i = 0; i < WARM_THREADS; i++)
-        (void)pthread_create(&threads[i], NULL, make_futures, &left[i]);
+        (void)pthread_create(&threads[i], NULL, have_magazines, NULL);
     for (i = 0; i < WARM_THREADS; i++)
         (void)pthread_join(threads[i], NULL);
-    for (i = 0; i < WARM_THREADS; i++)
-        brood_future_release(left[i]);
+    make_a_future();
     turnstile_fini(&g_warming);
     leave_tree();
 }

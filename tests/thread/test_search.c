@@ -166,29 +166,58 @@ static void there_is_one_searcher(void)
 static void nobody_waits_for_more_where_nobody_may_poll(void)
 {
     static const struct {
-        int cpus, busy, spin, waits;
+        int cpus, spare, spin, hurried, errands, waits;
     } cases[] = {
-        { 4, 0, BROOD_SPIN_DEFAULT, 1 },
-        { 1, 0, BROOD_SPIN_DEFAULT, 0 },
-        { 4, 1, BROOD_SPIN_DEFAULT, 0 },
-        { 4, 0, BROOD_SPIN_NONE, 0 },
-        { 4, 0, 5, 1 },
-        { 4, 0, 4, 0 }, /* us: too short */
+        { 4, 0, BROOD_SPIN_DEFAULT, 0, 0, 1 },
+        { 4, 0, 5, 0, 0, 1 },
+        { 1, 0, BROOD_SPIN_DEFAULT, 0, 0, 0 },
+        { 4, -1, BROOD_SPIN_DEFAULT, 0, 0, 0 }, /* more run than CPUs */
+        { 4, 0, BROOD_SPIN_NONE, 0, 0, 0 },
+        { 4, 0, 4, 0, 0, 0 }, /* us: too short */
+        { 4, 0, BROOD_SPIN_DEFAULT, 1, 0, 0 },
+        { 4, 0, BROOD_SPIN_DEFAULT, 0, 1, 0 },
     };
-    const int busy = brood__load(&brood__busy.n, relaxed);
     unsigned i;
 
     set_up();
     for (i = 0; i < COUNT(cases); i++) {
-        brood__cpus = cases[i].cpus;
-        brood__store(&brood__busy.n, 4 + cases[i].busy, relaxed);
+        const int more = cases[i].cpus - cases[i].spare;
+        const int64_t begun = brood__os_now();
+
+        brood__add(&brood__busy.n, more, relaxed);
+        brood__cpus = brood__load(&brood__busy.n, relaxed) - more
+                      + cases[i].cpus;
+        if (cases[i].cpus == 1)
+            brood__cpus = 1;
         g_executor->options.spin = cases[i].spin;
+        brood__store(&g_executor->hurried, cases[i].hurried, relaxed);
+        brood__store(&g_executor->n_errands, (unsigned)cases[i].errands,
+                     relaxed);
+        memset(&g_searcher.pace, 0, sizeof(g_searcher.pace));
         g_searcher.pace.waits = 1;
+        g_searcher.pace.since = begun;
         brood__worker_stay_behind(&g_searcher, BROOD__PACE_SMALL - 1);
-        CU_ASSERT_EQUAL(g_searcher.pace.waits, cases[i].waits);
+        CU_ASSERT_EQUAL(g_searcher.pace.takes && !g_searcher.pace.unasked,
+                        cases[i].waits);
+        brood__sub(&brood__busy.n, more, relaxed);
     }
-    brood__store(&brood__busy.n, busy, relaxed);
+    brood__store(&g_executor->hurried, 0, relaxed);
+    brood__store(&g_executor->n_errands, 0, relaxed);
     tear_down();
+}
+
+static void a_worker_that_slept_waits_for_nobody(void)
+{
+    pool_t *pool = pool_of(1, 1);
+    brood__worker_t *worker;
+
+    wait_until_asleep(&pool->executor, 1);
+    worker = pool->executor.workers[0];
+    worker->pace.waits = 1;
+    ASSERT_STATUS(APR_SUCCESS, outcome(submit(pool, nothing, NULL)));
+    wait_until_asleep(&pool->executor, 1);
+    CU_ASSERT_EQUAL(worker->pace.waits, 0);
+    drain_and_leave(pool);
 }
 
 static const test_t tests[] = {
@@ -200,5 +229,6 @@ static const test_t tests[] = {
     TEST(nobody_polls_while_somebody_waits_for_all_to_sleep),
     TEST(there_is_one_searcher),
     TEST(nobody_waits_for_more_where_nobody_may_poll),
+    TEST(a_worker_that_slept_waits_for_nobody),
 };
 HARNESS_MAIN_WARM("search", tests, warm_up)
