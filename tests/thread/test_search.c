@@ -168,14 +168,14 @@ static void nobody_waits_for_more_where_nobody_may_poll(void)
     static const struct {
         int cpus, spare, spin, hurried, errands, waits;
     } cases[] = {
-        { 4, 0, BROOD_SPIN_DEFAULT, 0, 0, 1 },
-        { 4, 0, 5, 0, 0, 1 },
-        { 1, 0, BROOD_SPIN_DEFAULT, 0, 0, 0 },
+        { 4, 2, BROOD_SPIN_DEFAULT, 0, 0, 1 },
+        { 4, 2, 5, 0, 0, 1 },
+        { 1, 2, BROOD_SPIN_DEFAULT, 0, 0, 0 },
         { 4, -1, BROOD_SPIN_DEFAULT, 0, 0, 0 }, /* more run than CPUs */
-        { 4, 0, BROOD_SPIN_NONE, 0, 0, 0 },
-        { 4, 0, 4, 0, 0, 0 }, /* us: too short */
-        { 4, 0, BROOD_SPIN_DEFAULT, 1, 0, 0 },
-        { 4, 0, BROOD_SPIN_DEFAULT, 0, 1, 0 },
+        { 4, 2, BROOD_SPIN_NONE, 0, 0, 0 },
+        { 4, 2, 4, 0, 0, 0 }, /* us: too short */
+        { 4, 2, BROOD_SPIN_DEFAULT, 1, 0, 0 },
+        { 4, 2, BROOD_SPIN_DEFAULT, 0, 1, 0 },
     };
     unsigned i;
 
@@ -209,14 +209,19 @@ static void nobody_waits_for_more_where_nobody_may_poll(void)
 static void a_worker_that_slept_waits_for_nobody(void)
 {
     pool_t *pool = pool_of(1, 1);
-    brood__worker_t *worker;
+    brood__executor_t *executor = &pool->executor;
+    brood__pace_t *pace;
 
-    wait_until_asleep(&pool->executor, 1);
-    worker = pool->executor.workers[0];
-    worker->pace.waits = 1;
+    wait_until_asleep(executor, 1);
+    brood__lock(&executor->lock); /* it took this to lie down */
+    pace = &executor->workers[0]->pace;
+    pace->waits = 1;
+    brood__unlock(&executor->lock);
     ASSERT_STATUS(APR_SUCCESS, outcome(submit(pool, nothing, NULL)));
-    wait_until_asleep(&pool->executor, 1);
-    CU_ASSERT_EQUAL(worker->pace.waits, 0);
+    wait_until_asleep(executor, 1);
+    brood__lock(&executor->lock);
+    CU_ASSERT_EQUAL(pace->waits, 0);
+    brood__unlock(&executor->lock);
     drain_and_leave(pool);
 }
 
