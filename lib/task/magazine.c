@@ -55,9 +55,8 @@ static depot_t g_depots[BROOD__MAGAZINES] = {
 };
 
 static brood__magazine_t *own_magazine(unsigned kind);
-static free_t *pack(const brood__magazine_t *own);
+static void put_away(depot_t *depot, brood__magazine_t *own);
 static void unpack(free_t *load, brood__magazine_t *own);
-static void park(depot_t *depot, free_t *load) BROOD__REQUIRES(g_lock);
 static free_t *unpark(depot_t *depot) BROOD__REQUIRES(g_lock);
 static void park_loose(depot_t *depot, void *item) BROOD__REQUIRES(g_lock);
 static void take_loose(depot_t *depot, brood__magazine_t *own)
@@ -92,22 +91,19 @@ void brood__magazine_flush(unsigned kind, void *item)
 {
     depot_t *depot = &g_depots[kind];
     brood__magazine_t *own;
-    free_t *load;
 
     if (brood__life_forked())
         return; /* the depot may be locked for ever */
     own = own_magazine(kind);
-    load = own && own->n == BROOD__MAGAZINE ? pack(own) : NULL;
-    brood__lock(&g_lock);
-    if (load)
-        park(depot, load);
-    else if (!own)
-        park_loose(depot, item);
-    brood__unlock(&g_lock);
-    if (load)
-        own->n = 0;
-    if (own)
+    if (own) {
+        if (own->n == BROOD__MAGAZINE)
+            put_away(depot, own);
         own->item[own->n++] = item;
+    } else {
+        brood__lock(&g_lock);
+        park_loose(depot, item);
+        brood__unlock(&g_lock);
+    }
 }
 
 void brood__magazine_exit(brood__self_t *self)
@@ -121,13 +117,11 @@ void brood__magazine_exit(brood__self_t *self)
         self->magazines[kind] = NULL;
         if (!own)
             continue;
-        brood__lock(&g_lock);
         if (own->n == BROOD__MAGAZINE)
-            park(depot, pack(own));
-        else
-            while (own->n)
-                park_loose(depot, own->item[--own->n]);
-        own->n = 0;
+            put_away(depot, own);
+        brood__lock(&g_lock);
+        while (own->n)
+            park_loose(depot, own->item[--own->n]);
         own->next = depot->empty;
         depot->empty = own;
         brood__unlock(&g_lock);
@@ -192,9 +186,10 @@ static brood__magazine_t *own_magazine(unsigned kind)
     return own;
 }
 
-/* `own` is full, and is not changed. */
-static free_t *pack(const brood__magazine_t *own)
+/* `own` is full, and is empty afterwards. */
+static void put_away(depot_t *depot, brood__magazine_t *own)
 {
+    free_t *load = own->item[0];
     unsigned i, j;
 
     for (i = 0; i < BROOD__MAGAZINE_ROW; i++) {
@@ -203,7 +198,12 @@ static free_t *pack(const brood__magazine_t *own)
         for (j = i ? 0 : 1; j < BROOD__MAGAZINE_ROW; j++)
             row->slot[j] = own->item[BROOD__MAGAZINE_ROW * i + j];
     }
-    return own->item[0];
+    own->n = 0;
+    brood__lock(&g_lock);
+    load->slot[0] = depot->loads;
+    depot->loads = load;
+    depot->parked += BROOD__MAGAZINE;
+    brood__unlock(&g_lock);
 }
 
 static void unpack(free_t *load, brood__magazine_t *own)
@@ -218,13 +218,6 @@ static void unpack(free_t *load, brood__magazine_t *own)
             own->item[BROOD__MAGAZINE_ROW * i + j] = row->slot[j];
     }
     own->n = BROOD__MAGAZINE;
-}
-
-static void park(depot_t *depot, free_t *load)
-{
-    load->slot[0] = depot->loads;
-    depot->loads = load;
-    depot->parked += BROOD__MAGAZINE;
 }
 
 /* Who takes one mostly takes the next one soon: its index is prefetched, and the

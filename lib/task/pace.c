@@ -104,7 +104,7 @@ int brood__pace_take(brood__pace_t *pace, unsigned n)
 void brood__pace_skip(brood__pace_t *pace)
 {
     pace->unasked = 1;
-    if (pace->since && pace->waits && ++pace->broken >= POOR)
+    if (++pace->broken >= POOR)
         brood__pace_forget(pace);
     pace->since = 0;
 }
@@ -113,7 +113,8 @@ void brood__pace_forget(brood__pace_t *pace)
 {
     if (pace->tries && pace->waits)
         end_try_to_wait(pace, 0);
-    else
+    else if (pace->tries || pace->waits)
         set(pace, 0);
+    pace->since = 0;
     pace->broken = 0;
 }

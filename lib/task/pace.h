@@ -69,7 +69,7 @@ BROOD__INLINE void brood__pace_large(brood__pace_t *pace)
         pace->since = 0;
 }
 
-/* Just now there can be no wait, or it was cut short. */
+/* A wait that was due could not be, or was cut short. */
 void brood__pace_skip(brood__pace_t *pace);
 
 /* The caller sleeps: who brings tasks later may be somebody else. */

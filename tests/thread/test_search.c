@@ -166,41 +166,38 @@ static void there_is_one_searcher(void)
 static void nobody_waits_for_more_where_nobody_may_poll(void)
 {
     static const struct {
-        int cpus, spare, spin, hurried, errands, waits;
+        int single; /* CPU */
+        int spare, spin, hurried, errands, waits;
     } cases[] = {
-        { 4, 2, BROOD_SPIN_DEFAULT, 0, 0, 1 },
-        { 4, 2, 5, 0, 0, 1 },
+        { 0, 2, BROOD_SPIN_DEFAULT, 0, 0, 1 },
+        { 0, 2, 5, 0, 0, 1 },
         { 1, 2, BROOD_SPIN_DEFAULT, 0, 0, 0 },
-        { 4, -1, BROOD_SPIN_DEFAULT, 0, 0, 0 }, /* more run than CPUs */
-        { 4, 2, BROOD_SPIN_NONE, 0, 0, 0 },
-        { 4, 2, 4, 0, 0, 0 }, /* us: too short */
-        { 4, 2, BROOD_SPIN_DEFAULT, 1, 0, 0 },
-        { 4, 2, BROOD_SPIN_DEFAULT, 0, 1, 0 },
+        { 0, -1, BROOD_SPIN_DEFAULT, 0, 0, 0 }, /* more run than CPUs */
+        { 0, 2, BROOD_SPIN_NONE, 0, 0, 0 },
+        { 0, 2, 4, 0, 0, 0 }, /* us: too short */
+        { 0, 2, BROOD_SPIN_DEFAULT, 1, 0, 0 },
+        { 0, 2, BROOD_SPIN_DEFAULT, 0, 1, 0 },
     };
     unsigned i;
 
     set_up();
+    brood__add(&brood__busy.n, 3, relaxed); /* more than one CPU's */
     for (i = 0; i < COUNT(cases); i++) {
-        const int more = cases[i].cpus - cases[i].spare;
-        const int64_t begun = brood__os_now();
+        const int busy = brood__load(&brood__busy.n, relaxed);
 
-        brood__add(&brood__busy.n, more, relaxed);
-        brood__cpus = brood__load(&brood__busy.n, relaxed) - more
-                      + cases[i].cpus;
-        if (cases[i].cpus == 1)
-            brood__cpus = 1;
+        brood__cpus = cases[i].single ? 1 : busy + cases[i].spare;
         g_executor->options.spin = cases[i].spin;
         brood__store(&g_executor->hurried, cases[i].hurried, relaxed);
         brood__store(&g_executor->n_errands, (unsigned)cases[i].errands,
                      relaxed);
         memset(&g_searcher.pace, 0, sizeof(g_searcher.pace));
         g_searcher.pace.waits = 1;
-        g_searcher.pace.since = begun;
+        g_searcher.pace.since = brood__os_now();
         brood__worker_stay_behind(&g_searcher, BROOD__PACE_SMALL - 1);
         CU_ASSERT_EQUAL(g_searcher.pace.takes && !g_searcher.pace.unasked,
                         cases[i].waits);
-        brood__sub(&brood__busy.n, more, relaxed);
     }
+    brood__sub(&brood__busy.n, 3, relaxed);
     brood__store(&g_executor->hurried, 0, relaxed);
     brood__store(&g_executor->n_errands, 0, relaxed);
     tear_down();
